@@ -1,0 +1,3 @@
+//
+// Module.swift: placeholder until the module's first file.
+//
