@@ -1,0 +1,49 @@
+//
+// AllocationStep.swift: what one step touched, with the state before, so that only net changes are recorded.
+//
+// A target can be taken out of one group and put into another within one step; noted once, compared once at the end,
+// it yields one event or none.
+//
+
+/// The journal of the step under way.
+struct AllocationStep: Sendable {
+    struct Touched: Sendable {
+        let job: Int32
+        let slot: Int32
+        /// Nil when the slot was made in this step.
+        let before: TargetState?
+        /// Set by a step that knows better than the comparison.
+        var reason: Reason?
+    }
+
+    private(set) var touched: ContiguousArray<Touched> = []
+    /// Marks slots noted in this step; grows by one a step.
+    private var number: UInt32 = 0
+
+    mutating func begin() {
+        number += 1
+        touched.removeAll(keepingCapacity: touched.count < 4096)
+    }
+
+    mutating func end() { touched = [] }
+
+    /// Notes the slot's state unless this step has already.
+    mutating func note(_ slot: Int32, of job: inout JobTable, isNew: Bool = false, reason: Reason? = nil) {
+        guard job.slots[Int(slot)].touchedIn != number else {
+            if let reason { setReason(reason, of: slot, in: job) }
+            return
+        }
+        job.slots[Int(slot)].touchedIn = number
+        touched.append(
+            Touched(
+                job: job.number.rawValue, slot: slot, before: isNew ? nil : job.state(of: slot), reason: reason))
+    }
+
+    mutating func setReason(_ reason: Reason, of slot: Int32, in job: JobTable) {
+        // The slot was noted last in nearly every case.
+        guard
+            let place = touched.lastIndex(where: { $0.slot == slot && $0.job == job.number.rawValue })
+        else { return }
+        touched[place].reason = reason
+    }
+}
