@@ -1,0 +1,114 @@
+//
+// AllocationSnapshot.swift: what is served: the allocation of exactly one committed revision.
+//
+// Published whole and never changed. A revision that touches few targets shares everything else with the snapshot
+// before it, so publishing costs what changed plus one pass over the touched lists.
+//
+
+import AllocationCore
+import AllocationLedger
+
+/// The committed allocation at one revision.
+package final class AllocationSnapshot: Sendable {
+    /// The revision that this is the content of.
+    package let head: LedgerHead
+    package let table: LabelTable
+    /// Names of the collectors: those present, and those that left but keep targets because none is present. Sorted
+    /// bytewise.
+    package let collectors: [String]
+    /// Jobs that have at least one target, sorted bytewise by name.
+    package let jobs: [JobSnapshot]
+    package let scrapeConfigs: ScrapeConfigDocument
+    /// Name of the strategy in force.
+    package let strategy: String
+
+    private let directory: JobDirectory
+    private let collectorNumbers: [String: CollectorNumber]
+
+    private init(
+        head: LedgerHead, table: LabelTable, directory: JobDirectory, collectorNumbers: [String: CollectorNumber],
+        scrapeConfigs: ScrapeConfigDocument, strategy: String
+    ) {
+        self.head = head
+        self.table = table
+        self.directory = directory
+        self.collectorNumbers = collectorNumbers
+        self.scrapeConfigs = scrapeConfigs
+        self.strategy = strategy
+        collectors = collectorNumbers.keys.sorted(by: ByteOrder.precedes)
+        jobs = directory.sorted
+    }
+
+    // MARK: Looking up
+
+    /// The job of this name, if it has a target.
+    package func job(named name: String) -> JobSnapshot? { directory.job(named: name) }
+
+    /// The number of a collector's name; nil for a collector that nobody has seen.
+    package func number(ofCollector name: String) -> CollectorNumber? { collectorNumbers[name] }
+
+    /// What a collector is told of a job; nil is an empty list by committed state, never a lack of state.
+    package func targetList(job: String, collector: String) -> TargetList? {
+        guard let number = collectorNumbers[collector] else { return nil }
+        return directory.job(named: job)?.lists[number]
+    }
+
+    // MARK: Making
+
+    /// The snapshot of a whole state: after loading, or for tests.
+    package init(state: AllocationState, head: LedgerHead, scrapeConfigs: ScrapeConfigDocument) {
+        var changes = SnapshotChanges()
+        state.forEachTarget { job, identity, target in
+            changes.add(
+                job, target.collector,
+                IdentifiedTarget(
+                    identity: identity, labels: target.labels, address: target.address))
+        }
+        self.head = head
+        self.scrapeConfigs = scrapeConfigs
+        table = state.table
+        strategy = state.strategy.name
+        directory = JobDirectory().applying(changes, names: state.jobNames, in: state.table)
+        collectorNumbers = Self.collectorNumbers(state, directory)
+        collectors = collectorNumbers.keys.sorted(by: ByteOrder.precedes)
+        jobs = directory.sorted
+    }
+
+    /// The snapshot after one more revision.
+    ///
+    /// - Parameters:
+    ///   - change: What that revision changed, exactly as recorded.
+    ///   - state: The state after the change; asked for its collectors only.
+    package func advanced(
+        by change: AllocationChange, state: AllocationState, head: LedgerHead,
+        scrapeConfigs: ScrapeConfigDocument? = nil
+    ) -> AllocationSnapshot {
+        var changes = SnapshotChanges()
+        for target in change.targets {
+            if let before = target.before { changes.remove(target.job, before.collector, target.identity) }
+            if let after = target.after {
+                changes.add(
+                    target.job, after.collector,
+                    IdentifiedTarget(
+                        identity: target.identity, labels: after.labels, address: after.address))
+            }
+        }
+        let directory = self.directory.applying(changes, names: change.jobs, in: table)
+        return AllocationSnapshot(
+            head: head, table: table, directory: directory,
+            collectorNumbers: Self.collectorNumbers(state, directory),
+            scrapeConfigs: scrapeConfigs ?? self.scrapeConfigs, strategy: state.strategy.name)
+    }
+
+    private static func collectorNumbers(
+        _ state: AllocationState, _ directory: JobDirectory
+    ) -> [String: CollectorNumber] {
+        var numbers: [String: CollectorNumber] = [:]
+        let present = Set(state.collectorNames)
+        for (index, collector) in state.collectorTable.enumerated() {
+            let number = CollectorNumber(rawValue: Int32(index))
+            if present.contains(collector.name) || directory.hasTargets(number) { numbers[collector.name] = number }
+        }
+        return numbers
+    }
+}

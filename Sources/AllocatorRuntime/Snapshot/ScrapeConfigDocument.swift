@@ -1,0 +1,16 @@
+//
+// ScrapeConfigDocument.swift: the answer of /scrape_configs, rendered once per configuration.
+//
+
+/// Both renderings of the scrape configuration (spec/target-allocator.md 4.3 and 5).
+package struct ScrapeConfigDocument: Sendable, Hashable {
+    /// JSON object job → scrape config with every secret as `<secret>`.
+    package let redacted: [UInt8]
+    /// The same with secrets in clear; nil when this process knows only what the ledger holds, which has no secret.
+    package let clear: [UInt8]?
+
+    package init(redacted: [UInt8], clear: [UInt8]?) {
+        self.redacted = redacted
+        self.clear = clear
+    }
+}

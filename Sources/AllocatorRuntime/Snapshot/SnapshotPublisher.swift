@@ -1,0 +1,66 @@
+//
+// SnapshotPublisher.swift: the one place where the walk hands over and the servers read.
+//
+
+import AllocationCore
+import AllocationLedger
+import Synchronization
+
+/// What this process is doing, for `/readyz`, headers, metrics and logs.
+package struct ServingStatus: Sendable {
+    /// Its part among the replicas.
+    package enum Role: Sendable, Hashable {
+        /// Has not asked for the lease yet.
+        case starting
+        /// Another process holds the lease.
+        case waiting(heldBy: String)
+        /// Holds the lease of this epoch.
+        case leading(epoch: Int64)
+    }
+
+    package var role: Role
+    /// Why no request should be sent here, each as one sentence; empty means ready.
+    package var reasonsNotReady: [String]
+    /// Since when the published snapshot may lag behind the world; nil while it does not.
+    package var staleSince: ContinuousClock.Instant?
+
+    package init(
+        role: Role = .starting, reasonsNotReady: [String] = ["no state has been loaded from the ledger yet"],
+        staleSince: ContinuousClock.Instant? = nil
+    ) {
+        self.role = role
+        self.reasonsNotReady = reasonsNotReady
+        self.staleSince = staleSince
+    }
+}
+
+/// Holds the snapshot that is served. Reading takes a lock for the time of one retain.
+package final class SnapshotPublisher: Sendable {
+    private struct Published {
+        var snapshot: AllocationSnapshot?
+        var status = ServingStatus()
+    }
+
+    private let published = Mutex(Published())
+
+    package init() {}
+
+    /// The newest committed allocation; nil while there is no state, which is never the same as an empty one.
+    package var current: AllocationSnapshot? { published.withLock { $0.snapshot } }
+
+    package var status: ServingStatus { published.withLock { $0.status } }
+
+    /// Replaces what is served. Only the content of a committed revision may be given.
+    package func publish(_ snapshot: AllocationSnapshot) {
+        published.withLock { published in
+            precondition(
+                published.snapshot.map { $0.head.revision <= snapshot.head.revision } ?? true,
+                "revision went backwards")
+            published.snapshot = snapshot
+        }
+    }
+
+    package func update(_ change: (inout ServingStatus) -> Void) {
+        published.withLock { change(&$0.status) }
+    }
+}
