@@ -99,6 +99,13 @@ package struct Placement: Sendable, Hashable {
     }
 }
 
+extension Placement {
+    /// Whether this is a rule of that strategy and version.
+    package func isMade(by configuration: StrategyConfiguration) -> Bool {
+        strategy == configuration.name && ringVersion == configuration.ringVersion?.rawValue
+    }
+}
+
 /// Everything that one revision changes.
 package struct AllocationChange: Sendable {
     package var targets: ContiguousArray<TargetChange>

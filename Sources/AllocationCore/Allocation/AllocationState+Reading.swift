@@ -14,6 +14,11 @@ extension AllocationState {
         jobs.first { $0.name == name }?.isSynchronised ?? false
     }
 
+    /// Jobs of which it is known what they have: synchronised in this process, or with targets in the ledger.
+    package var jobsKnownToBeComplete: Set<String> {
+        Set(jobs.lazy.filter { $0.isSynchronised || $0.count > 0 }.map(\.name))
+    }
+
     /// Calls `body` for each target of each job.
     package func forEachTarget(_ body: (JobNumber, TargetIdentity, TargetState) throws -> Void) rethrows {
         for job in jobs {

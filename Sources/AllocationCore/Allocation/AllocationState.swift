@@ -88,10 +88,14 @@ package struct AllocationState: Sendable {
         return change
     }
 
-    /// Takes another strategy.
-    package mutating func apply(strategy: StrategyConfiguration) -> AllocationChange {
+    /// Takes another strategy: every target is put to it, and whatever moves does so for that reason.
+    ///
+    /// - Parameter recorded: The rule by which the present assignments were made, when they come from the ledger.
+    package mutating func apply(strategy: StrategyConfiguration, replacing recorded: Placement? = nil)
+        -> AllocationChange
+    {
         begin()
-        if strategy != self.strategy {
+        if strategy != self.strategy || recorded?.isMade(by: strategy) == false {
             self.strategy = strategy
             placer = Placer(strategy, collectors: collectors)
             replaceAll { _, _ in .strategyChanged }

@@ -17,6 +17,9 @@ package enum StrategyConfiguration: Sendable, Hashable {
         }
     }
 
+    /// Name and version, for people.
+    package var description: String { ringVersion.map { "\(name) \($0.rawValue)" } ?? name }
+
     package var ringVersion: ConsistentHashRing.Version? {
         switch self {
         case .consistentHashing(let version): version

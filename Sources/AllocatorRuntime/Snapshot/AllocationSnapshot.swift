@@ -19,6 +19,9 @@ package final class AllocationSnapshot: Sendable {
     /// Jobs that have at least one target, sorted bytewise by name.
     package let jobs: [JobSnapshot]
     package let scrapeConfigs: ScrapeConfigDocument
+    /// Configured jobs without a target whose discovery has not shown yet that they are empty: asked for, they are
+    /// unknown, not empty.
+    package let pendingJobs: Set<String>
     /// Name of the strategy in force.
     package let strategy: String
 
@@ -27,8 +30,9 @@ package final class AllocationSnapshot: Sendable {
 
     private init(
         head: LedgerHead, table: LabelTable, directory: JobDirectory, collectorNumbers: [String: CollectorNumber],
-        scrapeConfigs: ScrapeConfigDocument, strategy: String
+        scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String>, strategy: String
     ) {
+        self.pendingJobs = pendingJobs.filter { directory.job(named: $0) == nil }
         self.head = head
         self.table = table
         self.directory = directory
@@ -56,7 +60,9 @@ package final class AllocationSnapshot: Sendable {
     // MARK: Making
 
     /// The snapshot of a whole state: after loading, or for tests.
-    package init(state: AllocationState, head: LedgerHead, scrapeConfigs: ScrapeConfigDocument) {
+    package convenience init(
+        state: AllocationState, head: LedgerHead, scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String> = []
+    ) {
         var changes = SnapshotChanges()
         state.forEachTarget { job, identity, target in
             changes.add(
@@ -64,14 +70,11 @@ package final class AllocationSnapshot: Sendable {
                 IdentifiedTarget(
                     identity: identity, labels: target.labels, address: target.address))
         }
-        self.head = head
-        self.scrapeConfigs = scrapeConfigs
-        table = state.table
-        strategy = state.strategy.name
-        directory = JobDirectory().applying(changes, names: state.jobNames, in: state.table)
-        collectorNumbers = Self.collectorNumbers(state, directory)
-        collectors = collectorNumbers.keys.sorted(by: ByteOrder.precedes)
-        jobs = directory.sorted
+        let directory = JobDirectory().applying(changes, names: state.jobNames, in: state.table)
+        self.init(
+            head: head, table: state.table, directory: directory,
+            collectorNumbers: Self.collectorNumbers(state, directory), scrapeConfigs: scrapeConfigs,
+            pendingJobs: pendingJobs, strategy: state.strategy.name)
     }
 
     /// The snapshot after one more revision.
@@ -81,7 +84,7 @@ package final class AllocationSnapshot: Sendable {
     ///   - state: The state after the change; asked for its collectors only.
     package func advanced(
         by change: AllocationChange, state: AllocationState, head: LedgerHead,
-        scrapeConfigs: ScrapeConfigDocument? = nil
+        scrapeConfigs: ScrapeConfigDocument? = nil, pendingJobs: Set<String> = []
     ) -> AllocationSnapshot {
         var changes = SnapshotChanges()
         for target in change.targets {
@@ -97,7 +100,15 @@ package final class AllocationSnapshot: Sendable {
         return AllocationSnapshot(
             head: head, table: table, directory: directory,
             collectorNumbers: Self.collectorNumbers(state, directory),
-            scrapeConfigs: scrapeConfigs ?? self.scrapeConfigs, strategy: state.strategy.name)
+            scrapeConfigs: scrapeConfigs ?? self.scrapeConfigs, pendingJobs: pendingJobs,
+            strategy: state.strategy.name)
+    }
+
+    /// The same revision with another rendering of the configuration or other jobs still unknown.
+    package func with(scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String>) -> AllocationSnapshot {
+        AllocationSnapshot(
+            head: head, table: table, directory: directory, collectorNumbers: collectorNumbers,
+            scrapeConfigs: scrapeConfigs, pendingJobs: pendingJobs, strategy: strategy)
     }
 
     private static func collectorNumbers(

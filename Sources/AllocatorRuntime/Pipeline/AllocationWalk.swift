@@ -1,0 +1,360 @@
+//
+// AllocationWalk.swift: the one-way walk of a change: relabel → allocate → record → publish.
+//
+// One event at a time. While this process leads, an input becomes a change, the change a revision, the revision the
+// next snapshot, in this order; nothing is published that is not committed. While it does not lead, inputs are let go
+// and asked for again later: the state is loaded from the ledger, and discovery hands over all that it has.
+//
+
+import AllocationCore
+import AllocationLedger
+import Discovery
+import Logging
+import PostgresDriver
+import PrometheusConfig
+
+/// What the walk needs to know of its process.
+struct WalkSettings: Sendable {
+    var strategy: StrategyConfiguration
+    var scrapeConfigs: [ScrapeConfig]
+    var filterTargets: Bool
+    /// Reports of unchanged rounds are written together, at most this often.
+    var reportInterval: Duration = .seconds(5)
+}
+
+/// The leader's work, and what a process does while it waits to lead.
+///
+/// Invariant: `state` equals the ledger at `head`, except between a change and the end of its append; an append that
+/// ends without a known outcome leaves `needsLoad` set, and nothing happens before the state is loaded again.
+actor AllocationWalk {
+    private let settings: WalkSettings
+    private let table: LabelTable
+    private let publisher: SnapshotPublisher
+    private let writer: LedgerWriter
+    private let discovery: DiscoveryManager
+    private let isTrusted: @Sendable (FencingToken) -> Bool
+    private let configuration: ConfigurationDocument
+    private let pipeline: JobPipeline
+    private let metrics = WalkMetrics()
+    private let logger: Logger
+
+    private var state: AllocationState
+    private var head: LedgerHead?
+    private var recordedConfiguration: ConfigurationRecord?
+    private var recordedPlacement: Placement?
+    private var needsLoad = true
+    private var token: FencingToken?
+    private var collectors: CollectorSet?
+    private var reports: [DiscoveryReportDraft] = []
+    private var reportsSentAt = ContinuousClock.now
+
+    init(
+        settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter,
+        discovery: DiscoveryManager, isTrusted: @escaping @Sendable (FencingToken) -> Bool, logger: Logger
+    ) throws {
+        self.settings = settings
+        self.table = table
+        self.publisher = publisher
+        self.writer = writer
+        self.discovery = discovery
+        self.isTrusted = isTrusted
+        self.logger = logger
+        configuration = ConfigurationDocument(
+            scrapeConfigs: settings.scrapeConfigs, strategy: settings.strategy, filterTargets: settings.filterTargets)
+        pipeline = try JobPipeline(
+            scrapeConfigs: settings.scrapeConfigs, filterTargets: settings.filterTargets, table: table)
+        state = AllocationState(table: table, strategy: settings.strategy)
+    }
+
+    // MARK: Events
+
+    /// Loads and serves what the ledger holds. Called once before any event, so that a restart answers at once.
+    ///
+    /// - Throws: ``LedgerError``; the caller decides whether to try again.
+    func start() async throws { try await load() }
+
+    /// Takes one event. Faults of the database are held against it until they pass; others end the walk.
+    func take(_ event: WalkEvent) async throws {
+        switch event {
+        case .lease(let transition): try await take(transition)
+        case .collectors(let set):
+            collectors = set
+            try await step { try await self.takeCollectors($0) }
+        case .discovery(let batch):
+            // Without the lease nothing can be recorded; all of it is asked for again when this process leads.
+            guard token != nil else { return }
+            try await step { try await self.take(batch, $0) }
+        case .tick:
+            try await step { try await self.sendReports($0) }
+            if token == nil { await catchUp() }
+        }
+    }
+
+    private func take(_ transition: LeaseTransition) async throws {
+        switch transition {
+        case .waiting(let holder):
+            publisher.update {
+                $0.role = .waiting(heldBy: holder)
+                $0.reasonsNotReady = ["waiting for the lease, which \(holder) holds"]
+            }
+            logger.notice("waiting for the lease", metadata: ["held_by": "\(holder)"])
+        case .lost(let reason):
+            token = nil
+            publisher.update {
+                $0.role = .waiting(heldBy: "nobody known")
+                $0.staleSince = $0.staleSince ?? .now
+            }
+            logger.warning(
+                "the lease is lost; nothing is recorded until it is held again", metadata: ["reason": "\(reason)"])
+        case .leading(let granted):
+            token = granted
+            publisher.update { $0.role = .leading(epoch: granted.epoch) }
+            logger.notice("holding the lease", metadata: ["epoch": "\(granted.epoch)"])
+            try await step { try await self.beginTerm($0) }
+        }
+    }
+
+    // MARK: Steps
+
+    /// Runs one step as the leader. Errors that time can mend are logged, and the state is loaded again before the
+    /// next step; the last good snapshot stays.
+    private func step(_ body: (FencingToken) async throws -> Void) async throws {
+        guard let token else { return }
+        do {
+            if needsLoad {
+                try await load()
+                try await beginTerm(token)
+            }
+            try await body(token)
+            publisher.update { $0.staleSince = nil }
+        } catch let error as LedgerError {
+            needsLoad = true
+            publisher.update { $0.staleSince = $0.staleSince ?? .now }
+            metrics.appendFailures.increment()
+            logger.error("nothing can be recorded; the last revision stays served", metadata: ["error": "\(error)"])
+            if case .fenced = error { self.token = nil }
+        }
+    }
+
+    /// What a new term starts with: the ledger as it is now, this configuration, the collectors, and all discovery has.
+    private func beginTerm(_ token: FencingToken) async throws {
+        let current = try await writer.head()
+        if needsLoad || current?.digest != head?.digest { try await load() }
+        try await recordConfiguration(token)
+        try await takeCollectors(token)
+        await discovery.requestFullHandOver()
+    }
+
+    private func recordConfiguration(_ token: FencingToken) async throws {
+        let isNew = recordedConfiguration?.digest != configuration.record.digest
+        // A first revision claims what there is; it waits for the collectors, so that it does not claim there are none.
+        guard head != nil || collectors?.isSynchronised == true else { return }
+        var change = state.apply(configuredJobs: Set(settings.scrapeConfigs.map(\.jobName)))
+        if !change.isEmpty || isNew || head == nil {
+            try await append(
+                change, head == nil ? .bootstrap : .configuration,
+                detail: head == nil ? "first revision" : "configuration \(configuration.record.digest.shortText)",
+                configuration: isNew ? configuration.record : nil, token)
+        }
+        if let recorded = recordedPlacement, !recorded.isMade(by: settings.strategy) {
+            change = state.apply(strategy: settings.strategy, replacing: recorded)
+            try await append(
+                change, .strategy,
+                detail: "\([recorded.strategy, recorded.ringVersion].compactMap(\.self).joined(separator: " "))"
+                    + " → \(settings.strategy.description)", token)
+        }
+        publishIfSame()
+    }
+
+    private func takeCollectors(_ token: FencingToken) async throws {
+        guard let collectors else { return }
+        if head == nil { try await recordConfiguration(token) }
+        guard head != nil else { return }
+        let change = metrics.timeToAllocate(method: "SetCollectors", strategy: state.strategy.name) {
+            state.apply(
+                collectors: collectors.collectors, isSynchronised: collectors.isSynchronised,
+                evidence: collectors.evidence)
+        }
+        guard !change.isEmpty else { return }
+        try await append(change, .membership, detail: collectors.evidence, token)
+    }
+
+    private func take(_ batch: DiscoveryBatch, _ token: FencingToken) async throws {
+        guard head != nil else {
+            // The first revision waits for the collectors; discovery hands everything over again after it.
+            try await recordConfiguration(token)
+            await discovery.requestFullHandOver()
+            return
+        }
+        let started = ContinuousClock.now
+        let result = await pipeline.run(batch)
+        let change = metrics.timeToAllocate(method: "SetTargets", strategy: state.strategy.name) {
+            state.apply(discovery: result.updates)
+        }
+        metrics.processTargets.record(started.duration(to: .now))
+        add(batch.reports, change, result.dropped)
+        if change.isEmpty {
+            publishIfSame()
+            try await sendReports(token)
+        } else {
+            try await append(change, .discovery, detail: detail(of: result.updates), token)
+        }
+    }
+
+    private func append(
+        _ change: AllocationChange, _ cause: Cause, detail: String, configuration: ConfigurationRecord? = nil,
+        _ token: FencingToken
+    ) async throws {
+        let draft = RevisionDraft(
+            changeID: .random(), change: change, cause: cause, causeDetail: detail, configuration: configuration,
+            reports: reports)
+        let started = ContinuousClock.now
+        let committed = try await commit(draft, token)
+        metrics.appendDuration.record(started.duration(to: .now))
+        reports = []
+        reportsSentAt = .now
+        if let configuration { recordedConfiguration = configuration }
+        recordedPlacement = change.placement
+        head = committed.head
+        publish(change)
+        logger.info(
+            "revision recorded",
+            metadata: [
+                "revision": "\(committed.head.revision.number)", "cause": "\(cause.rawValue)", "detail": "\(detail)",
+                "targets": "\(change.targets.count)", "collectors": "\(change.collectors.count)",
+            ])
+    }
+
+    /// Appends, again and again while the fault is one that passes and the lease can still be trusted. The change id
+    /// stays the same, so a commit whose outcome was unknown is found instead of repeated.
+    private func commit(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
+        var pause = Duration.milliseconds(50)
+        // Set before the attempt: whatever ends it early leaves the state ahead of the ledger.
+        needsLoad = true
+        while true {
+            do {
+                let committed = try await writer.append(draft, fencedBy: token)
+                needsLoad = false
+                return committed
+            } catch let error where error.isRetryable && isTrusted(token) {
+                publisher.update { $0.staleSince = $0.staleSince ?? .now }
+                logger.warning("append will be tried again", metadata: ["error": "\(error)"])
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(1))
+            }
+        }
+    }
+
+    // MARK: Loading and publishing
+
+    private func load() async throws {
+        let started = ContinuousClock.now
+        let loaded = try await writer.load(into: AllocationLoader(table: table, strategy: settings.strategy))
+        state = loaded.state
+        head = loaded.head
+        recordedConfiguration = loaded.configuration
+        recordedPlacement = loaded.placement
+        needsLoad = false
+        guard let head else {
+            publisher.update { $0.reasonsNotReady = ["the ledger is empty; waiting for collectors and the lease"] }
+            return
+        }
+        let served =
+            recordedConfiguration?.digest == configuration.record.digest
+            ? configuration.served
+            : recordedConfiguration.flatMap(ConfigurationDocument.served) ?? configuration.served
+        publisher.publish(
+            AllocationSnapshot(
+                state: state, head: head, scrapeConfigs: served, pendingJobs: pendingJobs()))
+        publisher.update { $0.reasonsNotReady = [] }
+        logger.notice(
+            "state loaded from the ledger",
+            metadata: [
+                "revision": "\(head.revision.number)", "targets": "\(state.targetCount)",
+                "collectors": "\(state.collectorNames.count)", "seconds": "\(started.duration(to: .now).inSeconds)",
+            ])
+    }
+
+    private func publish(_ change: AllocationChange) {
+        guard let head else { return }
+        let snapshot: AllocationSnapshot
+        if let current = publisher.current, current.head.revision.number + 1 == head.revision.number {
+            snapshot = current.advanced(
+                by: change, state: state, head: head, scrapeConfigs: configuration.served, pendingJobs: pendingJobs())
+        } else {
+            snapshot = AllocationSnapshot(
+                state: state, head: head, scrapeConfigs: configuration.served, pendingJobs: pendingJobs())
+        }
+        publisher.publish(snapshot)
+        publisher.update {
+            $0.reasonsNotReady = []
+            $0.staleSince = nil
+        }
+    }
+
+    /// A job that turned out to be empty, or a configuration whose secrets changed, makes no revision but another answer.
+    private func publishIfSame() {
+        guard let current = publisher.current, current.head.digest == head?.digest,
+            recordedConfiguration?.digest == configuration.record.digest
+        else { return }
+        let pending = pendingJobs()
+        guard current.pendingJobs != pending || current.scrapeConfigs != configuration.served else { return }
+        publisher.publish(current.with(scrapeConfigs: configuration.served, pendingJobs: pending))
+    }
+
+    /// Jobs whose discovery has not shown yet whether they have targets.
+    private func pendingJobs() -> Set<String> {
+        let known = state.jobsKnownToBeComplete
+        return Set(settings.scrapeConfigs.lazy.map(\.jobName).filter { !known.contains($0) })
+    }
+
+    /// Another process writes: serve what it has recorded.
+    private func catchUp() async {
+        do {
+            let current = try await writer.head()
+            guard needsLoad || current?.digest != head?.digest else { return }
+            try await load()
+            if case .waiting(let holder) = publisher.status.role {
+                publisher.update { $0.reasonsNotReady = ["waiting for the lease, which \(holder) holds"] }
+            }
+        } catch {
+            logger.warning("the ledger cannot be read", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: Reports
+
+    private func add(_ found: [DiscoveryReport], _ change: AllocationChange, _ dropped: [String: Int]) {
+        var added: [JobNumber: Int] = [:]
+        var removed: [JobNumber: Int] = [:]
+        for target in change.targets {
+            if target.before == nil { added[target.job, default: 0] += 1 }
+            if target.after == nil { removed[target.job, default: 0] += 1 }
+        }
+        let numbers = Dictionary(
+            change.jobs.enumerated().map { ($1, JobNumber(rawValue: Int32($0))) },
+            uniquingKeysWith: { first, _ in first })
+        for report in found {
+            for job in report.jobs {
+                let number = numbers[job]
+                reports.append(
+                    DiscoveryReportDraft(
+                        job: job, report, added: number.flatMap { added[$0] } ?? 0,
+                        removed: number.flatMap { removed[$0] } ?? 0, dropped: dropped[job] ?? 0))
+            }
+        }
+    }
+
+    private func sendReports(_ token: FencingToken) async throws {
+        guard !reports.isEmpty, reportsSentAt.duration(to: .now) >= settings.reportInterval else { return }
+        try await writer.record(reports: reports, fencedBy: token)
+        reports = []
+        reportsSentAt = .now
+    }
+
+    private func detail(of updates: [JobUpdate]) -> String {
+        let names = updates.filter { !$0.sources.isEmpty || $0.isSynchronised }.map(\.job)
+        let shown = names.prefix(5).joined(separator: ", ")
+        return names.count > 5 ? "\(shown) and \(names.count - 5) more jobs" : shown
+    }
+}

@@ -1,0 +1,130 @@
+//
+// AllocatorService.swift: runs the walk and all that feeds it, for the life of the process.
+//
+
+import AllocationCore
+import AllocationLedger
+import AsyncAlgorithms
+import Discovery
+import Logging
+import PostgresDriver
+import PrometheusConfig
+import ServiceLifecycle
+
+/// Everything between the world and the published snapshot: discovery, collector watch, lease and walk.
+package struct AllocatorService: Service {
+    /// What the service is built from.
+    package struct Settings: Sendable {
+        package var strategy: StrategyConfiguration
+        package var scrapeConfigs: [ScrapeConfig]
+        package var filterTargets: Bool
+        package var collectors: CollectorSource
+        package var leaseTimeToLive: Duration
+        package var leaseRenewInterval: Duration
+        /// How others find this process; shown to whoever waits for the lease.
+        package var address: String
+        /// This process alone has the database: a lease left by a predecessor that died needs no waiting for.
+        package var ownsDatabase: Bool
+
+        package init(
+            strategy: StrategyConfiguration, scrapeConfigs: [ScrapeConfig], filterTargets: Bool,
+            collectors: CollectorSource, leaseTimeToLive: Duration, leaseRenewInterval: Duration, address: String,
+            ownsDatabase: Bool
+        ) {
+            self.strategy = strategy
+            self.scrapeConfigs = scrapeConfigs
+            self.filterTargets = filterTargets
+            self.collectors = collectors
+            self.leaseTimeToLive = leaseTimeToLive
+            self.leaseRenewInterval = leaseRenewInterval
+            self.address = address
+            self.ownsDatabase = ownsDatabase
+        }
+    }
+
+    private let settings: Settings
+    private let postgres: PostgresConfiguration
+    private let publisher: SnapshotPublisher
+    private let table: LabelTable
+    private let logger: Logger
+
+    package init(
+        settings: Settings, postgres: PostgresConfiguration, publisher: SnapshotPublisher, table: LabelTable,
+        logger: Logger
+    ) {
+        self.settings = settings
+        self.postgres = postgres
+        self.publisher = publisher
+        self.table = table
+        self.logger = logger
+    }
+
+    /// Runs until graceful shutdown, then gives the lease up at once.
+    ///
+    /// - Throws: What no waiting can mend: a configuration that does not compile, a ledger of a newer version.
+    package func run() async throws {
+        let lease = LeaseKeeper(
+            configuration: postgres, timeToLive: settings.leaseTimeToLive, renewInterval: settings.leaseRenewInterval,
+            holder: .random(), address: settings.address, logger: logger)
+        let discovery = DiscoveryManager(table: table, logger: logger)
+        let watch = CollectorWatch(settings.collectors, logger: logger)
+        let walk = try AllocationWalk(
+            settings: WalkSettings(
+                strategy: settings.strategy, scrapeConfigs: settings.scrapeConfigs,
+                filterTargets: settings.filterTargets),
+            table: table, publisher: publisher,
+            writer: LedgerWriter(configuration: postgres, table: table, logger: logger), discovery: discovery,
+            isTrusted: { lease.isTrusted($0) }, logger: logger)
+
+        do {
+            try await cancelWhenGracefulShutdown {
+                try await open(walk)
+                try await feed(walk, lease: lease, discovery: discovery, watch: watch)
+            }
+        } catch is CancellationError {
+            // Asked to stop.
+        }
+        // Unstructured: this task is cancelled by now, and giving up the lease must still reach the database.
+        await Task { await lease.release() }.value
+    }
+
+    /// Migrates and loads; waits for a database that cannot be reached.
+    private func open(_ walk: AllocationWalk) async throws {
+        var pause = Duration.milliseconds(100)
+        while true {
+            do {
+                _ = try await Migrator.migrate(postgres, logger: logger)
+                if settings.ownsDatabase { try await LeaseKeeper.expireAbandoned(postgres, logger: logger) }
+                return try await walk.start()
+            } catch let error as LedgerError where error.isRetryable {
+                publisher.update { $0.reasonsNotReady = ["the ledger cannot be opened: \(error)"] }
+                logger.error("the ledger cannot be opened; trying again", metadata: ["error": "\(error)"])
+            }
+            try await Task.sleep(for: pause)
+            pause = min(pause * 2, .seconds(5))
+        }
+    }
+
+    /// Hands every event to the walk, one at a time.
+    private func feed(
+        _ walk: AllocationWalk, lease: LeaseKeeper, discovery: DiscoveryManager, watch: CollectorWatch
+    ) async throws {
+        let events = AsyncChannel<WalkEvent>()
+        await discovery.apply(settings.scrapeConfigs.map { JobDiscovery($0) })
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await discovery.run() }
+            group.addTask { try await watch.run() }
+            group.addTask { try await lease.run() }
+            group.addTask { for await transition in lease.transitions { await events.send(.lease(transition)) } }
+            group.addTask { for await set in watch.sets { await events.send(.collectors(set)) } }
+            group.addTask { while true { await events.send(.discovery(try await discovery.nextBatch())) } }
+            group.addTask {
+                for await _ in AsyncTimerSequence.repeating(every: .seconds(1)) { await events.send(.tick) }
+            }
+            group.addTask { for await event in events { try await walk.take(event) } }
+            // None of these ends by itself; the first that fails ends all.
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+}
