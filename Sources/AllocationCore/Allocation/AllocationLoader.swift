@@ -31,7 +31,6 @@ package struct AllocationLoader: Sendable {
         guard let collector else { return }
         state.jobs[index].slots[Int(slot)].collector = collector.rawValue
         state.collectors.targetCounts[Int(collector.rawValue)] += 1
-        state.jobs[index].targetCounts[collector.rawValue, default: 0] += 1
     }
 
     /// The finished state, its strategy bound to the collectors that are present.

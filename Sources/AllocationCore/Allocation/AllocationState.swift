@@ -97,7 +97,7 @@ package struct AllocationState: Sendable {
         begin()
         if strategy != self.strategy || recorded?.isMade(by: strategy) == false {
             self.strategy = strategy
-            placer = Placer(strategy, collectors: collectors)
+            rebuildPlacer()
             replaceAll { _, _ in .strategyChanged }
         }
         return finish(removalReason: .vanished, assignmentReason: .strategyChanged)
@@ -127,7 +127,14 @@ package struct AllocationState: Sendable {
         return number
     }
 
-    mutating func rebuildPlacer() { placer = Placer(strategy, collectors: collectors) }
+    /// Binds the strategy to the collectors that are present, and counts what it asks for.
+    mutating func rebuildPlacer() {
+        placer = Placer(strategy, collectors: collectors)
+        for job in jobs.indices { jobs[job].countByCollector(countsByJob) }
+    }
+
+    /// Only least-weighted asks how many targets of a job a collector has.
+    private var countsByJob: Bool { strategy == .leastWeighted }
 
     // MARK: Parts of a step
 
@@ -196,19 +203,20 @@ package struct AllocationState: Sendable {
         targets.reserveCapacity(step.touched.count)
         for touched in step.touched {
             let job = Int(touched.job)
+            let before = step.before(touched)
             // Before its job is synchronised a target that the ledger knows stays, found or not.
             let isHere =
                 jobs[job].slots[Int(touched.slot)].contributors > 0
-                || (!jobs[job].isSynchronised && touched.before != nil)
+                || (!jobs[job].isSynchronised && before != nil)
             let after = isHere ? jobs[job].state(of: touched.slot) : nil
-            if after != touched.before {
+            if after != before {
                 let reason =
                     touched.reason
-                    ?? self.reason(touched.before, after, removed: removalReason, assigned: assignmentReason)
+                    ?? self.reason(before, after, removed: removalReason, assigned: assignmentReason)
                 targets.append(
                     TargetChange(
                         job: jobs[job].number, identity: jobs[job].slots[Int(touched.slot)].identity,
-                        before: touched.before, after: after, reason: reason))
+                        before: before, after: after, reason: reason))
             }
             if !isHere {
                 assign(-1, to: touched.slot, in: job)
@@ -244,8 +252,8 @@ package struct AllocationState: Sendable {
     }
 
     private func needsPlace(_ touched: AllocationStep.Touched) -> Bool {
-        let slot = jobs[Int(touched.job)].slots[Int(touched.slot)]
-        return slot.contributors > 0 && slot.collector < 0
+        let (job, slot) = (Int(touched.job), Int(touched.slot))
+        return jobs[job].slots[slot].contributors > 0 && jobs[job].slots[slot].collector < 0
     }
 
     private func partition(of slot: Int32, in job: Int) -> Int {
@@ -259,11 +267,11 @@ package struct AllocationState: Sendable {
         let before = jobs[job].slots[Int(slot)].collector
         if before >= 0 {
             collectors.targetCounts[Int(before)] -= 1
-            jobs[job].targetCounts[before, default: 0] -= 1
+            if countsByJob { jobs[job].targetCounts[before, default: 0] -= 1 }
         }
         if collector >= 0 {
             collectors.targetCounts[Int(collector)] += 1
-            jobs[job].targetCounts[collector, default: 0] += 1
+            if countsByJob { jobs[job].targetCounts[collector, default: 0] += 1 }
         }
         jobs[job].slots[Int(slot)].collector = collector
     }

@@ -10,33 +10,45 @@ struct AllocationStep: Sendable {
     struct Touched: Sendable {
         let job: Int32
         let slot: Int32
-        /// Nil when the slot was made in this step.
-        let before: TargetState?
+        /// Place in `before`, or -1 when the slot was made in this step.
+        let before: Int32
         /// Set by a step that knows better than the comparison.
         var reason: Reason?
     }
 
     private(set) var touched: ContiguousArray<Touched> = []
+    private var before: ContiguousArray<TargetState> = []
     /// Marks slots noted in this step; grows by one a step.
     private var number: UInt32 = 0
 
     mutating func begin() {
         number += 1
-        touched.removeAll(keepingCapacity: touched.count < 4096)
+        end()
     }
 
-    mutating func end() { touched = [] }
+    /// Frees what a large step needed.
+    mutating func end() {
+        touched.removeAll(keepingCapacity: touched.count < 4096)
+        before.removeAll(keepingCapacity: before.count < 4096)
+    }
+
+    /// The state before this step; nil when the slot was made in it.
+    func before(_ touched: Touched) -> TargetState? {
+        touched.before < 0 ? nil : before[Int(touched.before)]
+    }
 
     /// Notes the slot's state unless this step has already.
+    @inline(__always)
     mutating func note(_ slot: Int32, of job: inout JobTable, isNew: Bool = false, reason: Reason? = nil) {
         guard job.slots[Int(slot)].touchedIn != number else {
             if let reason { setReason(reason, of: slot, in: job) }
             return
         }
         job.slots[Int(slot)].touchedIn = number
+        if !isNew { before.append(job.state(of: slot)) }
         touched.append(
             Touched(
-                job: job.number.rawValue, slot: slot, before: isNew ? nil : job.state(of: slot), reason: reason))
+                job: job.number.rawValue, slot: slot, before: isNew ? -1 : Int32(before.count - 1), reason: reason))
     }
 
     mutating func setReason(_ reason: Reason, of slot: Int32, in job: JobTable) {

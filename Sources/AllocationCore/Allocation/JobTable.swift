@@ -31,7 +31,7 @@ struct JobTable: Sendable {
     var slots: ContiguousArray<Slot> = []
     var sources: [SourceKey: ContiguousArray<IdentifiedTarget>] = [:]
     var isSynchronised = false
-    /// Targets of this job by raw CollectorNumber.
+    /// Targets of this job by raw CollectorNumber; kept only for a strategy that asks.
     var targetCounts: [Int32: Int] = [:]
     /// Targets that share an identity, for identities with two contributors or more.
     private var shared: [TargetIdentity: [IdentifiedTarget]] = [:]
@@ -115,6 +115,13 @@ struct JobTable: Sendable {
         sources = [:]
         shared = [:]
         for slot in slots.indices { slots[slot].contributors = 0 }
+    }
+
+    /// Counts afresh, or forgets the counts.
+    mutating func countByCollector(_ isWanted: Bool) {
+        targetCounts = [:]
+        guard isWanted else { return }
+        for slot in slots where slot.isUsed && slot.collector >= 0 { targetCounts[slot.collector, default: 0] += 1 }
     }
 
     func address(of slot: Int32) -> LabelID? {
