@@ -35,13 +35,24 @@ package struct AllocationState: Sendable {
 
     /// Takes what discovery found. Unknown jobs are added.
     package mutating func apply(discovery updates: [JobUpdate]) -> AllocationChange {
-        begin()
-        for update in updates {
-            let job = number(ofJob: update.job)
-            for source in update.sources { replace(source, in: Int(job.rawValue)) }
-            if update.isSynchronised, !jobs[Int(job.rawValue)].isSynchronised { synchronise(Int(job.rawValue)) }
-        }
-        return finish(removalReason: .vanished, assignmentReason: .discovered)
+        beginDiscovery()
+        for update in updates { add(update) }
+        return finishDiscovery()
+    }
+
+    /// Begins a step whose input comes in parts, so that one part is allocated while the next is still relabelled.
+    package mutating func beginDiscovery() { begin() }
+
+    /// Takes one part of the input.
+    package mutating func add(_ update: JobUpdate) {
+        let job = Int(number(ofJob: update.job).rawValue)
+        for source in update.sources { replace(source, in: job) }
+        if update.isSynchronised, !jobs[job].isSynchronised { synchronise(job) }
+    }
+
+    /// Ends the step begun by ``beginDiscovery()``.
+    package mutating func finishDiscovery() -> AllocationChange {
+        finish(removalReason: .vanished, assignmentReason: .discovered)
     }
 
     /// Takes the collectors there are now.

@@ -187,18 +187,35 @@ actor AllocationWalk {
             return
         }
         let started = ContinuousClock.now
-        let result = await pipeline.run(batch)
-        let change = metrics.timeToAllocate(method: "SetTargets", strategy: state.strategy.name) {
-            state.apply(discovery: result.updates)
-        }
+        let (change, dropped) = await allocate(batch)
         metrics.processTargets.record(started.duration(to: .now))
-        add(batch.reports, change, result.dropped)
+        add(batch.reports, change, dropped)
         if change.isEmpty {
             publishIfSame()
             try await sendReports(token)
         } else {
-            try await append(change, .discovery, detail: detail(of: result.updates), token)
+            try await append(change, .discovery, detail: detail(of: batch), token)
         }
+    }
+
+    /// Relabels, identifies and allocates a batch; the first two on all cores, while what is ready is allocated here.
+    private func allocate(_ batch: DiscoveryBatch) async -> (AllocationChange, dropped: [String: Int]) {
+        let jobs = batch.jobs.filter { pipeline.has(job: $0.key) }
+            .sorted { ByteOrder.precedes($0.key, $1.key) }
+        var pieces: [JobPipeline.Piece] = []
+        pieces.reserveCapacity(jobs.reduce(0) { $0 + $1.value.changed.count })
+        for (job, delta) in jobs {
+            for (key, group) in delta.changed { pieces.append(JobPipeline.Piece(job: job, key: key, group: group)) }
+        }
+        state.beginDiscovery()
+        let dropped = await pipeline.run(pieces) { state.add($0) }
+        for (job, delta) in jobs where delta.isSynchronised {
+            state.add(JobUpdate(job: job, sources: [], isSynchronised: true))
+        }
+        let change = metrics.timeToAllocate(method: "SetTargets", strategy: state.strategy.name) {
+            state.finishDiscovery()
+        }
+        return (change, dropped)
     }
 
     private func append(
@@ -352,8 +369,8 @@ actor AllocationWalk {
         reportsSentAt = .now
     }
 
-    private func detail(of updates: [JobUpdate]) -> String {
-        let names = updates.filter { !$0.sources.isEmpty || $0.isSynchronised }.map(\.job)
+    private func detail(of batch: DiscoveryBatch) -> String {
+        let names = batch.jobs.filter { !$0.value.changed.isEmpty }.keys.sorted(by: ByteOrder.precedes)
         let shown = names.prefix(5).joined(separator: ", ")
         return names.count > 5 ? "\(shown) and \(names.count - 5) more jobs" : shown
     }
