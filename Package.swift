@@ -62,6 +62,8 @@ let package = Package(
             linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]
         ),
         .target(name: "CSys"),
+        // Counts allocations; linked into the benchmark only, since it stands before malloc.
+        .target(name: "CAllocationCount"),
 
         // 1
         .target(name: "AllocationCore"),
@@ -118,7 +120,7 @@ let package = Package(
             name: "TargetLedgerBenchmark",
             dependencies: [
                 "AllocationCore", "AllocationLedger", "AllocatorAPI", "AllocatorRuntime", "Discovery",
-                "EmbeddedPostgres", "PostgresDriver", "PrometheusConfig", "CSys", arguments, log,
+                "EmbeddedPostgres", "PostgresDriver", "PrometheusConfig", "CAllocationCount", "CSys", arguments, log,
             ]
         ),
 

@@ -76,6 +76,11 @@ package struct LabelInterner: ~Copyable, Sendable {
         intern(nameID: nameID(name), value: value)
     }
 
+    package mutating func intern(_ name: String, value: UnsafeRawBufferPointer) -> LabelID {
+        var name = name
+        return name.withUTF8 { intern(name: UnsafeRawBufferPointer($0), value: value) }
+    }
+
     package mutating func intern(_ name: String, _ value: String) -> LabelID {
         var (name, value) = (name, value)
         return name.withUTF8 { nameBytes in

@@ -138,7 +138,7 @@ actor AllocationWalk {
 
     /// What a new term starts with: the ledger as it is now, this configuration, the collectors, and all discovery has.
     private func beginTerm(_ token: FencingToken) async throws {
-        let current = try await writer.head()
+        let current = try await writer.currentHead()
         if needsLoad || current?.digest != head?.digest { try await load() }
         try await recordConfiguration(token)
         try await takeCollectors(token)
@@ -328,7 +328,7 @@ actor AllocationWalk {
     /// Another process writes: serve what it has recorded.
     private func catchUp() async {
         do {
-            let current = try await writer.head()
+            let current = try await writer.currentHead()
             guard needsLoad || current?.digest != head?.digest else { return }
             try await load()
             if case .waiting(let holder) = publisher.status.role {

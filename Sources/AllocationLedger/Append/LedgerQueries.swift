@@ -1,0 +1,40 @@
+//
+// LedgerQueries.swift: the statements that reading and writing share.
+//
+
+import PostgresDriver
+
+enum LedgerQueries {
+    static let headStatement: SQL = "SELECT revision, epoch, at, digest FROM ledger.head WHERE name = 'allocator'"
+
+    /// Nil while nothing is recorded.
+    static func head(_ connection: PostgresConnection) async throws -> LedgerHead? {
+        guard let row = try await connection.query(headStatement).first else { return nil }
+        let head = try head(row)
+        return head.revision.number == 0 ? nil : head
+    }
+
+    /// Reads revision, epoch, at, digest.
+    static func head(_ row: PostgresRow) throws -> LedgerHead {
+        let bytes = try row.decode(3, as: [UInt8].self)
+        guard let digest = Digest32(bytes) else {
+            throw LedgerError.corrupted("a digest of \(bytes.count) bytes in ledger.head or ledger.revision")
+        }
+        return LedgerHead(
+            revision: Revision(try row.decode(0, as: Int64.self)), epoch: try row.decode(1, as: Int64.self),
+            at: try row.decode(2, as: Timestamp.self), digest: digest)
+    }
+
+    /// Proves inside a transaction that the term is not over, and keeps it so until the transaction ends: a takeover
+    /// changes the epoch, which is a key, and waits for FOR KEY SHARE; a renewal does not wait.
+    static func fenceStatement(_ token: FencingToken) -> SQL {
+        """
+        SELECT 1 FROM ledger.lease WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch) \
+        AND expires_at > clock_timestamp() FOR KEY SHARE
+        """
+    }
+
+    static func fence(_ token: FencingToken, _ connection: isolated PostgresConnection) async throws {
+        guard try await !connection.query(fenceStatement(token)).isEmpty else { throw LedgerError.fenced(token) }
+    }
+}

@@ -1,0 +1,159 @@
+//
+// LedgerWriter.swift: appends revisions, in the one way that keeps the ledger true.
+//
+// Dictionary rows first, in a fenced transaction of their own: orphans are harmless, and the transaction that everyone
+// waits for stays short. Then one transaction: fence, head, events, current state, revision, notification, commit.
+//
+
+import AllocationCore
+import Logging
+import PostgresDriver
+
+/// The writing side of the ledger, over one connection of its own.
+package actor LedgerWriter {
+    let configuration: PostgresConfiguration
+    let table: LabelTable
+    let logger: Logger
+    var connection: PostgresConnection?
+    var dictionary = LedgerDictionary()
+    /// The tip as this writer knows it; what the next append expects to find.
+    var head: LedgerHead?
+    /// Configuration in force, by stored id and digest.
+    var currentConfiguration: (id: Int32, digest: Digest32)?
+    /// A dictionary write ended without a known outcome: ids must be read again before any is given.
+    var mustReadHighest = false
+    /// The last append ended without a known outcome.
+    var uncertainChange: UUID128?
+    var openRuns: [ReportKey: OpenRun] = [:]
+    var partitionsCheckedOn: Int64 = -1
+
+    package init(configuration: PostgresConfiguration, table: LabelTable, logger: Logger) {
+        self.configuration = configuration
+        self.table = table
+        self.logger = logger
+    }
+
+    /// The channel on which followers hear of a revision; the payload is its number.
+    package static let channel = "target_ledger_revision"
+
+    // MARK: Connection
+
+    func connected() async throws(PostgresError) -> PostgresConnection {
+        if let connection, await connection.isUsable { return connection }
+        let fresh = try await PostgresConnection.connect(configuration, logger: logger)
+        connection = fresh
+        return fresh
+    }
+
+    /// Ends the connection.
+    package func close() async {
+        await connection?.close()
+        connection = nil
+    }
+
+    /// The tip of the log as the database has it now; nil while nothing is recorded.
+    package func currentHead() async throws -> LedgerHead? {
+        try await LedgerError.translating {
+            let connection = try await connected()
+            return try await LedgerQueries.head(connection)
+        }
+    }
+
+    // MARK: Appending
+
+    /// Records a change as the next revision.
+    ///
+    /// - Parameter token: The term this is written in. Checked inside the transaction.
+    /// - Throws: ``LedgerError/fenced(_:)`` when the term is over: stop leading. ``LedgerError/headMoved(expected:found:)``
+    ///   when another has written: load again. Errors with `isRetryable`: call again with the same draft; a commit whose
+    ///   outcome was not heard is then found by its change id and not repeated.
+    package func append(_ draft: RevisionDraft, fencedBy token: FencingToken) async throws -> CommittedRevision {
+        try await LedgerError.translating {
+            let connection = try await connected()
+            if uncertainChange == draft.changeID, let found = try await find(draft.changeID, connection) {
+                return try await conclude(draft, found)
+            }
+            uncertainChange = nil
+            try await ensurePartitions(connection)
+            let (resolved, additions) = try await resolve(draft, connection)
+            if !additions.isEmpty { try await add(additions, token, connection) }
+            uncertainChange = draft.changeID
+            let committed = try await commit(draft, resolved, token, connection)
+            uncertainChange = nil
+            return try await conclude(draft, committed, resolved)
+        }
+    }
+
+    private func conclude(
+        _ draft: RevisionDraft, _ committed: LedgerHead, _ resolved: ResolvedChange? = nil
+    ) async throws -> CommittedRevision {
+        head = committed
+        uncertainChange = nil
+        if let configuration = draft.configuration, let id = dictionary.configurations[configuration.digest] {
+            currentConfiguration = (id, configuration.digest)
+        }
+        forgetWhatIsGone(draft.change)
+        noteRuns(draft.reports)
+        return CommittedRevision(head: committed)
+    }
+
+    /// Keeps the dictionary in memory as large as the current state, not as history.
+    private func forgetWhatIsGone(_ change: AllocationChange) {
+        for target in change.targets {
+            if let before = target.before, before.labels != target.after?.labels {
+                if dictionary.labelSets.removeValue(forKey: LabelSetKey(labels: before.labels)) != nil {
+                    dictionary.isComplete.labelSets = false
+                }
+            }
+            if target.after == nil, let job = dictionary.jobs[change.jobs[Int(target.job.rawValue)]] {
+                dictionary.targets[TargetKey(job: job, identity: target.identity.rawValue)] = nil
+                dictionary.isComplete.targets = false
+            }
+        }
+    }
+
+    private func find(_ changeID: UUID128, _ connection: PostgresConnection) async throws -> LedgerHead? {
+        let rows = try await connection.query(
+            "SELECT revision, epoch, at, digest FROM ledger.revision WHERE change_id = \(changeID)")
+        return try rows.first.map { try LedgerQueries.head($0) }
+    }
+
+    /// Partitions for a week from now, looked after once a day.
+    private func ensurePartitions(_ connection: PostgresConnection) async throws {
+        let day = Timestamp.now().microsecondsSince1970 / 86_400_000_000
+        guard day != partitionsCheckedOn else { return }
+        _ = try await connection.query("SELECT ledger.ensure_partitions(7)")
+        partitionsCheckedOn = day
+    }
+
+    private func commit(
+        _ draft: RevisionDraft, _ resolved: ResolvedChange, _ token: FencingToken, _ connection: PostgresConnection
+    ) async throws -> LedgerHead {
+        let expected = head
+        let configuration =
+            draft.configuration.flatMap { record in
+                dictionary.configurations[record.digest].map { (id: $0, digest: record.digest) }
+            } ?? currentConfiguration
+        let write = RevisionWrite(
+            draft: draft, resolved: resolved, token: token, expected: expected, configuration: configuration,
+            reports: plan(draft.reports, revision: (expected?.revision.number ?? 0) + 1))
+        return try await connection.transaction { @Sendable connection in try await write.run(connection) }
+    }
+
+    // MARK: Reports
+
+    /// Records discovery results that changed nothing.
+    package func record(reports: [DiscoveryReportDraft], fencedBy token: FencingToken) async throws {
+        guard !reports.isEmpty else { return }
+        try await LedgerError.translating {
+            let connection = try await connected()
+            try await ensurePartitions(connection)
+            let plan = plan(reports, revision: head?.revision.number ?? 0)
+            try await connection.transaction { @Sendable connection in
+                try await LedgerQueries.fence(token, connection)
+                _ = try await connection.pipeline(plan.statements)
+            }
+            noteRuns(reports)
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//
+// RecordEncoder.swift: the bytes that digests are taken over.
+//
+// Every field is its length as four bytes, big endian, and its bytes; an absent field is the length 0xFFFFFFFF and
+// nothing more. Numbers are big endian in eight or two bytes. README.md of this module is the format's page: whoever
+// reads it must be able to check a ledger without this code.
+//
+
+import AllocationCore
+import PostgresDriver
+
+/// Appends length-prefixed fields to a buffer that is used again and again.
+struct RecordEncoder {
+    private(set) var bytes: [UInt8] = []
+
+    /// Begins a record whose first byte is `prefix`: 0 for a leaf of a tree, as RFC 6962 has it.
+    mutating func begin(prefix: UInt8? = 0, type: Character) {
+        bytes.removeAll(keepingCapacity: true)
+        if let prefix { bytes.append(prefix) }
+        bytes.append(contentsOf: type.utf8)
+    }
+
+    mutating func field(_ content: UnsafeRawBufferPointer) {
+        length(UInt32(content.count))
+        bytes.append(contentsOf: content)
+    }
+
+    mutating func field(_ text: String) {
+        var text = text
+        text.withUTF8 { field(UnsafeRawBufferPointer($0)) }
+    }
+
+    mutating func field(_ text: String?) {
+        if let text { field(text) } else { absent() }
+    }
+
+    mutating func field(_ number: Int64) { withUnsafeBytes(of: number.bigEndian) { field($0) } }
+
+    mutating func field(_ number: UInt64) { withUnsafeBytes(of: number.bigEndian) { field($0) } }
+
+    mutating func field(_ number: Int16) { withUnsafeBytes(of: number.bigEndian) { field($0) } }
+
+    mutating func field(_ digest: Digest32) { digest.withBytes { field($0) } }
+
+    mutating func field(_ digest: Digest32?) {
+        if let digest { field(digest) } else { absent() }
+    }
+
+    mutating func absent() { length(.max) }
+
+    var digest: Digest32 { Digest32.hash(bytes) }
+
+    private mutating func length(_ count: UInt32) {
+        withUnsafeBytes(of: count.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+}
+
+/// Digests of what history consists of.
+struct RecordDigester {
+    private var encoder = RecordEncoder()
+
+    /// Of a label set: its pairs in order, name and value.
+    mutating func labelSet(_ labels: LabelSet, in table: LabelTable) -> Digest32 {
+        encoder.begin(prefix: nil, type: "L")
+        for id in labels.ids {
+            table.withNameBytes(id) { encoder.field($0) }
+            table.withValueBytes(id) { encoder.field($0) }
+        }
+        return encoder.digest
+    }
+
+    mutating func labelSet(_ pairs: [(name: String, value: String)]) -> Digest32 {
+        encoder.begin(prefix: nil, type: "L")
+        for pair in pairs {
+            encoder.field(pair.name)
+            encoder.field(pair.value)
+        }
+        return encoder.digest
+    }
+
+    /// What a target event is bound by.
+    struct TargetEventContent {
+        var job: String
+        var identity: UInt64
+        var collectorBefore: String?
+        var collectorAfter: String?
+        var labelsBefore: Digest32?
+        var labelsAfter: Digest32?
+        var reason: Int16
+        var flags: Int16
+    }
+
+    /// The address is bound by the label sets, which have it as `__address__`.
+    mutating func targetEvent(_ content: TargetEventContent) -> Digest32 {
+        encoder.begin(type: "T")
+        encoder.field(content.job)
+        encoder.field(content.identity)
+        encoder.field(content.collectorBefore)
+        encoder.field(content.collectorAfter)
+        encoder.field(content.labelsBefore)
+        encoder.field(content.labelsAfter)
+        encoder.field(content.reason)
+        encoder.field(content.flags)
+        return encoder.digest
+    }
+
+    mutating func collectorEvent(kind: Int16, name: String, uid: String, node: String?, evidence: String) -> Digest32 {
+        encoder.begin(type: "C")
+        encoder.field(kind)
+        encoder.field(name)
+        encoder.field(uid)
+        encoder.field(node)
+        encoder.field(evidence)
+        return encoder.digest
+    }
+
+    mutating func ring(_ placement: Placement) -> Digest32 {
+        encoder.begin(prefix: nil, type: "P")
+        encoder.field(placement.strategy)
+        encoder.field(placement.ringVersion)
+        encoder.field(Int64(placement.members.count))
+        for member in placement.members { encoder.field(member) }
+        encoder.field(Int64(placement.partitionOwners.count))
+        for owner in placement.partitionOwners { encoder.field(Int16(bitPattern: owner)) }
+        encoder.field(placement.note)
+        return encoder.digest
+    }
+
+    mutating func revision(_ record: RevisionRecord) -> Digest32 {
+        encoder.begin(type: "R")
+        encoder.field("target-ledger/1")
+        encoder.field(record.revision)
+        encoder.field(record.epoch)
+        encoder.field(record.at.microsecondsSince1970)
+        encoder.field(record.changeID.description)
+        encoder.field(record.cause)
+        encoder.field(record.causeDetail)
+        encoder.field(record.occurredAt.map { "\($0.microsecondsSince1970)" })
+        encoder.field(record.replica.description)
+        encoder.field(record.configuration)
+        encoder.field(record.ring)
+        encoder.field(record.events)
+        encoder.field(record.eventsDigest)
+        encoder.field(record.previousDigest)
+        return encoder.digest
+    }
+}
+
+/// The record of one revision, as it is digested.
+struct RevisionRecord: Sendable {
+    var revision: Int64
+    var epoch: Int64
+    var at: Timestamp
+    var changeID: UUID128
+    var cause: String
+    var causeDetail: String
+    var occurredAt: Timestamp?
+    var replica: UUID128
+    /// Digest of the configuration in force.
+    var configuration: Digest32?
+    /// Digest of the placement rule in force.
+    var ring: Digest32
+    /// Number of target and collector events.
+    var events: Int64
+    var eventsDigest: Digest32
+    var previousDigest: Digest32
+}

@@ -1,0 +1,176 @@
+//
+// LeaseKeeper.swift: asks for the lease, renews it and tells when this process begins and ceases to lead.
+//
+// On a connection of its own with short deadlines, so that no long write and no stuck session stands between the
+// process and its lease.
+//
+
+import Logging
+import PostgresDriver
+import Synchronization
+
+/// What changed about the lease.
+package enum LeaseTransition: Sendable, Hashable {
+    /// Somebody else holds it, known by address.
+    case waiting(heldBy: String)
+    case leading(FencingToken)
+    case lost(reason: String)
+}
+
+/// The I/O around ``LeaderLease``.
+package actor LeaseKeeper {
+    private let configuration: PostgresConfiguration
+    private let renewInterval: Duration
+    private let holder: UUID128
+    private let address: String
+    private let logger: Logger
+    private var connection: PostgresConnection?
+    private var reportedHolder: String?
+    /// Read by writers from anywhere, at any time.
+    private nonisolated let lease: Mutex<LeaderLease>
+
+    /// Every change, in order. One consumer.
+    package nonisolated let transitions: AsyncStream<LeaseTransition>
+    private nonisolated let report: AsyncStream<LeaseTransition>.Continuation
+
+    /// - Parameters:
+    ///   - holder: Made by this process at its start.
+    ///   - address: How others find this process.
+    package init(
+        configuration: PostgresConfiguration, timeToLive: Duration, renewInterval: Duration, holder: UUID128,
+        address: String, logger: Logger
+    ) {
+        var configuration = configuration
+        configuration.connectTimeout = min(configuration.connectTimeout, timeToLive / 2)
+        configuration.statementTimeout = timeToLive / 2
+        self.configuration = configuration
+        self.renewInterval = renewInterval
+        self.holder = holder
+        self.address = address
+        self.logger = logger
+        lease = Mutex(LeaderLease(timeToLive: timeToLive, safetyMargin: min(.seconds(1), timeToLive / 4)))
+        (transitions, report) = AsyncStream.makeStream()
+    }
+
+    /// Whether something may be written in that term at this instant.
+    package nonisolated func isTrusted(_ token: FencingToken) -> Bool {
+        guard token.holder == holder else { return false }
+        return lease.withLock { $0.trusted(now: .now)?.epoch == token.epoch }
+    }
+
+    /// Asks and renews until cancelled.
+    package func run() async throws {
+        while true {
+            await ask()
+            try await Task.sleep(for: pause())
+        }
+    }
+
+    /// Gives the lease up, if it is held, so that another can take it at once.
+    package func release() async {
+        guard
+            let epoch = lease.withLock({ lease in
+                let epoch = lease.heldEpoch
+                _ = lease.refused()
+                return epoch
+            })
+        else { return }
+        do {
+            try await LeaseQueries.release(
+                FencingToken(holder: holder, epoch: epoch), reason: "stopped", connected(),
+                deadline: .now + .seconds(2))
+            logger.notice("lease given up", metadata: ["epoch": "\(epoch)"])
+        } catch {
+            logger.warning("the lease could not be given up; it will run out", metadata: ["error": "\(error)"])
+        }
+        await connection?.close()
+    }
+
+    /// Ends a lease whose holder cannot be alive: the caller owns the database server exclusively and has just started
+    /// it, so every earlier session is gone.
+    package static func expireAbandoned(_ configuration: PostgresConfiguration, logger: Logger) async throws {
+        try await LedgerError.translating {
+            let connection = try await PostgresConnection.connect(configuration, logger: logger)
+            do {
+                _ = try await connection.pipeline([
+                    "UPDATE ledger.lease SET expires_at = clock_timestamp() WHERE expires_at > clock_timestamp()",
+                    """
+                    UPDATE ledger.term SET ended_at = clock_timestamp(), end_reason = 'process ended without giving up' \
+                    WHERE ended_at IS NULL
+                    """,
+                ])
+            } catch {
+                await connection.close()
+                throw error
+            }
+            await connection.close()
+        }
+    }
+
+    // MARK: Asking
+
+    private func ask() async {
+        let askedAt = ContinuousClock.now
+        let timeToLive = lease.withLock(\.timeToLive)
+        let deadline = askedAt + timeToLive / 2
+        do {
+            let connection = try await connected()
+            if let epoch = lease.withLock(\.heldEpoch) {
+                let token = FencingToken(holder: holder, epoch: epoch)
+                let isRenewed = try await LeaseQueries.renew(
+                    token, timeToLive: timeToLive.inSeconds, connection, deadline: deadline)
+                act(isRenewed ? granted(epoch, askedAt) : refused(), reason: "another process has taken the lease")
+            } else if let epoch = try await LeaseQueries.acquire(
+                holder: holder, address: address, timeToLive: timeToLive.inSeconds, connection, deadline: deadline)
+            {
+                act(granted(epoch, askedAt), reason: "")
+            } else if let other = try await LeaseQueries.holder(connection, deadline: deadline) {
+                if other.address != reportedHolder {
+                    reportedHolder = other.address
+                    report.yield(.waiting(heldBy: other.address))
+                }
+            }
+        } catch {
+            logger.warning("the lease cannot be asked for", metadata: ["error": "\(error)"])
+            act(lease.withLock { $0.tick(now: .now) }, reason: "not renewed in time: \(error)")
+        }
+    }
+
+    private func granted(_ epoch: Int64, _ askedAt: ContinuousClock.Instant) -> LeaderLease.Action {
+        lease.withLock { $0.granted(epoch: epoch, askedAt: askedAt, repliedAt: .now) }
+    }
+
+    private func refused() -> LeaderLease.Action { lease.withLock { $0.refused() } }
+
+    private func act(_ action: LeaderLease.Action, reason: String) {
+        switch action {
+        case .startLeading(let term):
+            reportedHolder = nil
+            report.yield(.leading(FencingToken(holder: holder, epoch: term.epoch)))
+        case .stopLeading: report.yield(.lost(reason: reason))
+        case .wait: break
+        }
+    }
+
+    /// Until the next question; never past the end of trust, so that it is noticed in time.
+    private func pause() -> Duration {
+        let now = ContinuousClock.now
+        guard let term = lease.withLock({ $0.trusted(now: now) }) else { return min(renewInterval, .seconds(1)) }
+        return min(renewInterval, now.duration(to: term.trustedUntil))
+    }
+
+    private func connected() async throws(PostgresError) -> PostgresConnection {
+        if let connection, await connection.isUsable { return connection }
+        let fresh = try await PostgresConnection.connect(configuration, logger: logger)
+        connection = fresh
+        return fresh
+    }
+}
+
+extension Duration {
+    /// As PostgreSQL's make_interval takes it.
+    var inSeconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}

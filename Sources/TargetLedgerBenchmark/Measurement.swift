@@ -1,0 +1,59 @@
+//
+// Measurement.swift: time, allocations and memory of a piece of work.
+//
+
+import CAllocationCount
+import Foundation
+import Glibc
+
+/// What a piece of work took.
+struct Measurement {
+    var seconds: Double
+    /// Bytes asked of malloc meanwhile, by all threads.
+    var allocatedBytes: UInt64
+
+    static func of<T>(_ body: () async throws -> T) async rethrows -> (T, Measurement) {
+        let bytes = callocation_bytes()
+        let start = ContinuousClock.now
+        let result = try await body()
+        let duration = start.duration(to: .now)
+        return (result, Measurement(seconds: duration.seconds, allocatedBytes: callocation_bytes() - bytes))
+    }
+}
+
+extension Duration {
+    var seconds: Double {
+        let (whole, attoseconds) = components
+        return Double(whole) + Double(attoseconds) / 1e18
+    }
+}
+
+extension [Double] {
+    /// The middle one of an odd number, the upper middle of an even one.
+    var median: Double { sorted()[count / 2] }
+}
+
+func fflushAll() { fflush(nil) }
+
+func milliseconds(_ seconds: Double) -> String { String(format: "%.1f ms", seconds * 1000) }
+
+func secondsText(_ seconds: Double) -> String { String(format: "%.2f s", seconds) }
+
+func megabytes(_ bytes: some BinaryInteger) -> String { String(format: "%.0f MB", Double(bytes) / 1e6) }
+
+/// Resident bytes of a process; nil when it is gone.
+func residentBytes(of process: Int32) -> Int? {
+    guard let text = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8) else { return nil }
+    let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+    return line?.split(separator: " ").compactMap { Int($0) }.first.map { $0 * 1024 }
+}
+
+/// Processor seconds that a process has used, its threads included.
+func processorSeconds(of process: Int32) -> Double? {
+    guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+        let end = text.lastIndex(of: ")")
+    else { return nil }
+    let fields = text[text.index(after: end)...].split(separator: " ")
+    guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
+    return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+}

@@ -1,0 +1,107 @@
+//
+// ServedProcess.swift: the allocator's executable on a folder of generated files, asked over HTTP.
+//
+
+import Foundation
+import Glibc
+
+/// One run of `target-ledger serve`.
+final class ServedProcess {
+    let folder: URL
+    let port: UInt16
+    let process = Process()
+    let jobs: Int
+
+    /// The executable built beside this one.
+    static var executable: URL {
+        URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            .appending(path: "target-ledger")
+    }
+
+    init(folder: URL, jobs: Int, collectors: Int) throws {
+        self.folder = folder
+        self.jobs = jobs
+        port = try LoopbackHTTP.freePort()
+        chmod(folder.path(), 0o755)
+        var config = "listen_addr: 127.0.0.1:\(port)\nconfig:\n  scrape_configs:\n"
+        for job in 0..<jobs {
+            config += "  - {job_name: job-\(job), file_sd_configs: [{files: [\(folder.path())/files/job-\(job).json]}]}\n"
+        }
+        let names = (0..<collectors).map { "collector-\($0)" }.joined(separator: ", ")
+        config += "ledger:\n  embedded: {data_directory: \(folder.path())/data}\n  collectors: {static: [\(names)]}\n"
+        try config.write(to: folder.appending(path: "config.yaml"), atomically: true, encoding: .utf8)
+    }
+
+    func start() throws {
+        process.executableURL = Self.executable
+        process.arguments = ["serve", "--config-file", folder.appending(path: "config.yaml").path()]
+        let log = folder.appending(path: "log")
+        FileManager.default.createFile(atPath: log.path(), contents: nil)
+        let handle = try FileHandle(forWritingTo: log)
+        process.standardOutput = handle
+        process.standardError = handle
+        try process.run()
+    }
+
+    func stop() {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    /// Waits until every job is listed and all lists together have `count` targets.
+    func wait(forTargets count: Int, collectors: Int) throws {
+        while true {
+            if let listed = try? LoopbackHTTP.get(port, "/jobs"), occurrences(of: "_link", in: listed) == jobs {
+                var served = 0
+                for job in 0..<jobs {
+                    let all = try LoopbackHTTP.get(port, "/jobs/job-\(job)/targets")
+                    served += occurrences(of: "\"labels\":", in: all)
+                }
+                if served == count { return }
+            }
+            try check()
+            usleep(20_000)
+        }
+    }
+
+    func wait(forText text: String, at path: String) throws {
+        while true {
+            if let body = try? LoopbackHTTP.get(port, path), occurrences(of: text, in: body) > 0 { return }
+            try check()
+            usleep(5_000)
+        }
+    }
+
+    private func check() throws {
+        guard process.isRunning else {
+            let log = (try? String(contentsOf: folder.appending(path: "log"), encoding: .utf8)) ?? ""
+            throw LoopbackHTTP.Failure(description: "target-ledger ended: \(log.suffix(2000))")
+        }
+    }
+
+    private func occurrences(of text: String, in body: [UInt8]) -> Int {
+        let wanted = Array(text.utf8)
+        return body.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return 0 }
+            var (count, offset) = (0, 0)
+            while let found = memmem(base + offset, bytes.count - offset, wanted, wanted.count) {
+                count += 1
+                offset = UnsafeRawPointer(found) - base + wanted.count
+            }
+            return count
+        }
+    }
+
+    /// The private PostgreSQL's processes, as resident bytes without what they share, and processor seconds.
+    var postgres: (postmaster: Int32, seconds: Double)? {
+        guard let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil) else { return nil }
+        for case let file as URL in files where file.lastPathComponent == "postmaster.pid" {
+            let first = (try? String(contentsOf: file, encoding: .utf8))?.split(separator: "\n").first
+            guard let pid = first.flatMap({ Int32($0) }) else { return nil }
+            let children = (try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)) ?? ""
+            let all = [pid] + children.split(separator: " ").compactMap { Int32($0) }
+            return (pid, all.compactMap { processorSeconds(of: $0) }.reduce(0, +))
+        }
+        return nil
+    }
+}
