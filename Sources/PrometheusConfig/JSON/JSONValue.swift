@@ -40,8 +40,10 @@ extension YAMLReader {
     /// A value of any shape.
     mutating func anyValue(_ node: YAMLNode) throws(ConfigurationError) -> JSONValue {
         switch node.content {
-        case .sequence: .array(try list(node) { (reader, item) throws(ConfigurationError) in try reader.anyValue(item) })
-        case .mapping: .object(try map(node) { (reader, value) throws(ConfigurationError) in try reader.anyValue(value) })
+        case .sequence:
+            .array(try list(node) { (reader, item) throws(ConfigurationError) in try reader.anyValue(item) })
+        case .mapping:
+            .object(try map(node) { (reader, value) throws(ConfigurationError) in try reader.anyValue(value) })
         case .scalar(let scalar):
             switch scalar.value {
             case .null: .null

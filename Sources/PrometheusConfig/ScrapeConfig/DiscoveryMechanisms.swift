@@ -12,7 +12,8 @@ enum DiscoveryMechanisms {
     static let unsupported: Set<String> = Set(
         [
             "aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "ecs", "elasticache",
-            "eureka", "gce", "hetzner", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk", "nerve",
+            "eureka", "gce", "hetzner", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk",
+            "nerve",
             "nomad", "oci", "openstack", "outscale", "ovhcloud", "puppetdb", "rds", "scaleway", "serverset", "stackit",
             "triton", "uyuni", "vultr",
         ].map { "\($0)_sd_configs" })

@@ -26,6 +26,8 @@ struct GoURL: Equatable {
     /// The URL with `xxxxx` for a password, which is how Prometheus writes proxies.
     var redacted: String {
         var text = scheme.isEmpty ? "" : scheme + ":"
+        // `user:password@proxy:3128`, a likely slip, reads as scheme `user`. Prometheus would show the password.
+        if !hasAuthority, let at = rest.lastIndex(of: "@") { return text + "xxxxx" + rest[at...] }
         if hasAuthority { text += "//" }
         if let userInfo {
             if let colon = userInfo.firstIndex(of: ":") {
@@ -96,7 +98,8 @@ struct GoURL: Equatable {
         }
         guard port.isEmpty || (port.first == ":" && port.dropFirst().utf8.allSatisfy(Self.isDigit)) else {
             // With an @ further on this may be the first half of a password that has a slash in it.
-            throw ValueError(rest.contains("@") ? "invalid port after host" : "invalid port \(String(port).goQuoted) after host")
+            throw ValueError(
+                rest.contains("@") ? "invalid port after host" : "invalid port \(String(port).goQuoted) after host")
         }
         for character in host where " \"<>\\^`{|}".contains(character) {
             throw ValueError("invalid character \(String(character).goQuoted) in host name")

@@ -45,7 +45,8 @@ extension HTTPClientConfig {
                 config.headers =
                     value.isNull
                     ? nil
-                    : try reader.map(value) { (reader, header) throws(ConfigurationError) in try Header(header, &reader) }
+                    : try reader.map(value) { (reader, header) throws(ConfigurationError) in try Header(header, &reader)
+                    }
             }
         }
 

@@ -64,7 +64,9 @@ package struct ProxyConfig: Sendable, Equatable {
 /// TLS towards a server.
 package struct TLSConfig: Sendable, Equatable {
     /// The spelling is that of the file: `TLS12`.
-    package enum Version: String, Sendable, CaseIterable { case tls10 = "TLS10", tls11 = "TLS11", tls12 = "TLS12", tls13 = "TLS13" }
+    package enum Version: String, Sendable, CaseIterable {
+        case tls10 = "TLS10", tls11 = "TLS11", tls12 = "TLS12", tls13 = "TLS13"
+    }
 
     package var ca = ""
     package var caFile = ""

@@ -93,5 +93,7 @@ enum KeyWithHTTP<Own: YAMLKey>: YAMLKey {
         }
     }
 
-    static var allCases: [KeyWithHTTP] { Own.allCases.map { .own($0) } + HTTPClientConfig.Key.allCases.map { .http($0) } }
+    static var allCases: [KeyWithHTTP] {
+        Own.allCases.map { .own($0) } + HTTPClientConfig.Key.allCases.map { .http($0) }
+    }
 }

@@ -34,7 +34,8 @@ struct PrometheusConfigurationDraft {
             case .scrapeConfigFiles:
                 scrapeConfigFiles = try reader.strings(value)
                 if !scrapeConfigFiles.isEmpty {
-                    reader.warn("a target allocator does not read scrape_config_files; their jobs are missing", at: value.mark)
+                    reader.warn(
+                        "a target allocator does not read scrape_config_files; their jobs are missing", at: value.mark)
                 }
             case .remoteWrite: try Self.refuseNull(in: value, "remote write", &reader)
             case .remoteRead: try Self.refuseNull(in: value, "remote read", &reader)
@@ -58,7 +59,8 @@ struct PrometheusConfigurationDraft {
             for (index, job) in jobs.enumerated() {
                 let config = try reader.within(index: index) { (reader) throws(ConfigurationError) in
                     guard let job else {
-                        throw reader.failure("empty or null scrape config section", at: written.sequence?[index] ?? written)
+                        throw reader.failure(
+                            "empty or null scrape config section", at: written.sequence?[index] ?? written)
                     }
                     let config = try job.completed(from: global, &reader)
                     guard names.insert(config.jobName).inserted else {

@@ -21,9 +21,9 @@ extension ScrapeConfig {
 
     func write(to writer: inout JSONWriter, _ secrets: SecretRendering) {
         writer.object { writer in
-            writeA_F(to: &writer, secrets)
-            writeH_N(to: &writer, secrets)
-            writeO_S(to: &writer, secrets)
+            writeAToF(to: &writer, secrets)
+            writeHToN(to: &writer, secrets)
+            writeOToS(to: &writer, secrets)
             writer.key("static_configs", ifNotEmpty: staticConfigs) { $1.write(to: &$0) }
             writer.member("target_limit", ifNotZero: limits.targets)
             writer.tlsConfig(http.tls, secrets)
@@ -31,7 +31,7 @@ extension ScrapeConfig {
         }
     }
 
-    private func writeA_F(to writer: inout JSONWriter, _ secrets: SecretRendering) {
+    private func writeAToF(to writer: inout JSONWriter, _ secrets: SecretRendering) {
         writer.member("always_scrape_classic_histograms", alwaysScrapeClassicHistograms)
         writer.authorization(http.authorization, secrets)
         writer.basicAuth(http.basicAuth, secrets)
@@ -45,7 +45,7 @@ extension ScrapeConfig {
         writer.member("follow_redirects", http.followRedirects)
     }
 
-    private func writeH_N(to writer: inout JSONWriter, _ secrets: SecretRendering) {
+    private func writeHToN(to writer: inout JSONWriter, _ secrets: SecretRendering) {
         writer.member("honor_labels", ifTrue: honorLabels)
         writer.member("honor_timestamps", honorTimestamps)
         writer.httpHeaders(http.headers, secrets)
@@ -67,7 +67,7 @@ extension ScrapeConfig {
         writer.noProxy(http.proxy)
     }
 
-    private func writeO_S(to writer: inout JSONWriter, _ secrets: SecretRendering) {
+    private func writeOToS(to writer: inout JSONWriter, _ secrets: SecretRendering) {
         writer.oauth2(http.oauth2, secrets)
         if !params.isEmpty {
             writer.key("params")

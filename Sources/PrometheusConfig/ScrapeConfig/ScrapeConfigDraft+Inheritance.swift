@@ -23,7 +23,8 @@ extension ScrapeConfigDraft {
         config.validationScheme = validationScheme ?? global.validationScheme
         do throws(ValueError) {
             config.escapingScheme = try NameEscapingScheme.resolve(
-                own: escapingScheme, ownValidation: validationScheme, validation: config.validationScheme, global: global)
+                own: escapingScheme, ownValidation: validationScheme, validation: config.validationScheme,
+                global: global)
         } catch {
             throw reader.failure(error.description, at: node, key: Key.escapingScheme.rawValue)
         }
@@ -52,7 +53,8 @@ extension ScrapeConfigDraft {
             config.fallbackScrapeProtocol = try ScrapeProtocol(parsing: fallbackProtocol)
         } catch {
             throw reader.failure(
-                "invalid fallback_scrape_protocol\(suffix): \(error)", at: node, key: Key.fallbackScrapeProtocol.rawValue)
+                "invalid fallback_scrape_protocol\(suffix): \(error)", at: node,
+                key: Key.fallbackScrapeProtocol.rawValue)
         }
     }
 

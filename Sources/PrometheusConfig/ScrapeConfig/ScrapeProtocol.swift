@@ -4,28 +4,28 @@
 
 /// An exposition format, by the name it has in `scrape_protocols`.
 package enum ScrapeProtocol: String, Sendable, CaseIterable {
-    case openMetricsText0_0_1 = "OpenMetricsText0.0.1"
-    case openMetricsText1_0_0 = "OpenMetricsText1.0.0"
+    case openMetricsText001 = "OpenMetricsText0.0.1"
+    case openMetricsText100 = "OpenMetricsText1.0.0"
     case prometheusProto = "PrometheusProto"
-    case prometheusText0_0_4 = "PrometheusText0.0.4"
-    case prometheusText1_0_0 = "PrometheusText1.0.0"
+    case prometheusText004 = "PrometheusText0.0.4"
+    case prometheusText100 = "PrometheusText1.0.0"
 
     /// The media type that an `Accept` header names.
     package var mediaType: String {
         switch self {
         case .prometheusProto:
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
-        case .prometheusText0_0_4: "text/plain;version=0.0.4"
-        case .prometheusText1_0_0: "text/plain;version=1.0.0"
-        case .openMetricsText0_0_1: "application/openmetrics-text;version=0.0.1"
-        case .openMetricsText1_0_0: "application/openmetrics-text;version=1.0.0"
+        case .prometheusText004: "text/plain;version=0.0.4"
+        case .prometheusText100: "text/plain;version=1.0.0"
+        case .openMetricsText001: "application/openmetrics-text;version=0.0.1"
+        case .openMetricsText100: "application/openmetrics-text;version=1.0.0"
         }
     }
 
     /// What a job asks for that names nothing itself.
     package static func defaults(nativeHistograms: Bool) -> [ScrapeProtocol] {
         let texts: [ScrapeProtocol] = [
-            .openMetricsText1_0_0, .openMetricsText0_0_1, .prometheusText1_0_0, .prometheusText0_0_4,
+            .openMetricsText100, .openMetricsText001, .prometheusText100, .prometheusText004,
         ]
         return nativeHistograms ? [.prometheusProto] + texts : texts
     }

@@ -231,7 +231,9 @@ struct YAMLComposer {
             let column = before.reversed().prefix { $0 != UInt8(ascii: "\n") }.count + 1
             return failure("not valid YAML: \(problem)", at: YAMLMark(line: line, column: column))
         }
-        let context = parser.context.map { " \(String(cString: $0)) that begins in line \(parser.context_mark.line + 1)" }
+        let context = parser.context.map {
+            " \(String(cString: $0)) that begins in line \(parser.context_mark.line + 1)"
+        }
         return failure("not valid YAML: \(problem)\(context ?? "")", at: Self.mark(parser.problem_mark))
     }
 

@@ -75,7 +75,8 @@ package struct YAMLReader: Sendable {
             switch step {
             case .index(let index): path += "[\(index)]"
             case .key(let key):
-                let isPlain = !key.isEmpty && key.utf8.allSatisfy { $0 > 0x20 && $0 != 0x2E && $0 != 0x5B && $0 != 0x5D }
+                let isPlain =
+                    !key.isEmpty && key.utf8.allSatisfy { $0 > 0x20 && $0 != 0x2E && $0 != 0x5B && $0 != 0x5D }
                 if isPlain { path += path.isEmpty ? key : ".\(key)" } else { path += "[\(key.goQuoted)]" }
             }
         }

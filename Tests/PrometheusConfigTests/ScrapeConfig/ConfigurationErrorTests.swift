@@ -11,7 +11,7 @@ import Testing
         arguments: [
             (
                 "scrape_configs:\n- job_name: a\n- job_name: b\n  relabel_configs:\n  - {action: keep, source_labels: [x], regexx: y}\n",
-                "p.yml:5:44: scrape_configs[1].relabel_configs[0]: unknown key \"regexx\"; did you mean \"regex\"?"
+                "p.yml:5:40: scrape_configs[1].relabel_configs[0]: unknown key \"regexx\"; did you mean \"regex\"?"
             ),
             (
                 "scrape_configs:\n- job_name: j\n  scrape_intervall: 5s\n",
@@ -59,10 +59,19 @@ import Testing
     @Test(
         "Text that is not YAML",
         arguments: [
-            ("a: [1, 2\nb: 3\n", 2, "not valid YAML: did not find expected ',' or ']' while parsing a flow sequence that begins in line 1"),
-            ("a: 1\n\tb: 2\n", 2, "not valid YAML: found character that cannot start any token while scanning for the next token that begins in line 2"),
+            (
+                "a: [1, 2\nb: 3\n", 2,
+                "not valid YAML: did not find expected ',' or ']' while parsing a flow sequence that begins in line 1"
+            ),
+            (
+                "a:\n\t- 2\n", 2,
+                "not valid YAML: found character that cannot start any token while scanning for the next token that begins in line 2"
+            ),
             ("a: b: c\n", 1, "not valid YAML: mapping values are not allowed in this context"),
-            ("a: 'x\n", 2, "not valid YAML: found unexpected end of stream while scanning a quoted scalar that begins in line 1"),
+            (
+                "a: 'x\n", 2,
+                "not valid YAML: found unexpected end of stream while scanning a quoted scalar that begins in line 1"
+            ),
             ("x: 1\ny: \u{01}\n", 2, "not valid YAML: control characters are not allowed"),
             ("a: *b\n", 1, "an alias without its anchor; a text that begins with * must be quoted"),
             ("a: !x y\n", 1, "a tag that is not supported; a text that begins with ! must be quoted"),
@@ -103,7 +112,8 @@ import Testing
     @Test(
         "The nearest key",
         arguments: [
-            ("scrape-interval", "scrape_interval"), ("ScrapeInterval", "scrape_interval"), ("srcape_interval", "scrape_interval"),
+            ("scrape-interval", "scrape_interval"), ("ScrapeInterval", "scrape_interval"),
+            ("srcape_interval", "scrape_interval"),
             ("jobname", "job_name"), ("url", nil), ("scrape_timeouts", "scrape_timeout"), ("", nil),
         ] as [(String, String?)])
     func nearestKey(key: String, expected: String?) {

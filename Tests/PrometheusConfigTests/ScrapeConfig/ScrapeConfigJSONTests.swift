@@ -69,7 +69,8 @@ import Testing
             """
         #expect(
             try text(yaml).contains(
-                #""oauth2":{"client_id":"i","client_secret":"\u003csecret\u003e","scopes":["a"],"token_url":"http://t"}"#))
+                #""oauth2":{"client_id":"i","client_secret":"\u003csecret\u003e","scopes":["a"],"token_url":"http://t"}"#
+            ))
         #expect(
             try text(yaml).contains(
                 #""tls_config":{"ca":"X","cert":"Y","insecure_skip_verify":false,"key":"\u003csecret\u003e"}"#))
@@ -99,7 +100,8 @@ import Testing
         "Strings are escaped as Go escapes them",
         arguments: [
             ("a\"b\\c", #""a\"b\\c""#), ("<>&", #""\u003c\u003e\u0026""#), ("\u{2028}\u{2029}x", #""\u2028\u2029x""#),
-            ("\n\r\t\u{08}\u{0C}\u{01}\u{1F}", #""\n\r\t\b\f\u0001\u001f""#), ("é€😀\u{7F}", "\"é€😀\u{7F}\""), ("", "\"\""),
+            ("\n\r\t\u{08}\u{0C}\u{01}\u{1F}", #""\n\r\t\b\f\u0001\u001f""#), ("é€😀\u{7F}", "\"é€😀\u{7F}\""),
+            ("", "\"\""),
         ])
     func escapes(text: String, expected: String) {
         var writer = JSONWriter()
@@ -125,6 +127,7 @@ import Testing
     }
 
     private func job(_ yaml: String) throws -> ScrapeConfig {
-        try #require(try PrometheusConfiguration.decode(yaml: "scrape_configs: [\(yaml)]", file: "f").scrapeConfigs.first)
+        try #require(
+            try PrometheusConfiguration.decode(yaml: "scrape_configs: [\(yaml)]", file: "f").scrapeConfigs.first)
     }
 }

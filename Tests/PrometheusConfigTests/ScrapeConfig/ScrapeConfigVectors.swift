@@ -30,7 +30,8 @@ struct ScrapeConfigVector: Sendable, CustomTestStringConvertible {
     private static var compared: [ScrapeConfigVector] { all.filter { differences[$0.name] == nil } }
 
     private static func load() -> [ScrapeConfigVector] {
-        guard let url = Bundle.module.url(forResource: "scrape-config", withExtension: "json", subdirectory: "Fixtures"),
+        guard
+            let url = Bundle.module.url(forResource: "scrape-config", withExtension: "json", subdirectory: "Fixtures"),
             let data = try? Data(contentsOf: url),
             let cases = try? JSONSerialization.jsonObject(with: data) as? [[String: Any]]
         else { return [] }
@@ -46,7 +47,8 @@ struct ScrapeConfigVector: Sendable, CustomTestStringConvertible {
 
 /// A JSON value as text that is equal for equal values.
 func sortedJSON(_ value: Any) -> String {
-    guard let data = try? JSONSerialization.data(withJSONObject: value, options: [.sortedKeys, .fragmentsAllowed]) else {
+    guard let data = try? JSONSerialization.data(withJSONObject: value, options: [.sortedKeys, .fragmentsAllowed])
+    else {
         return "not JSON"
     }
     return String(decoding: data, as: UTF8.self)

@@ -17,9 +17,11 @@ import Testing
             "oauth2: {client_id: c, client_secret: hunter2}", "tls_config: {key: hunter2}",
             "http_headers: {Authorization: {secrets: [hunter2]}}", "http_headers: {a: {secrets: hunter2}}",
             "proxy_connect_header: {a: [hunter2]}", "proxy_connect_header: {a: hunter2}",
-            "proxy_url: \"http://u:hunter2@[::1\"", "proxy_url: \"http://hunter2@h:x\"", "proxy_url: \"http://u:hunter2/@h\"",
-            "proxy_url: \"http://u:hunter2%zz@h/%zz\"", "proxy_url: \"u:hunter2@h\"",
-            "http_sd_configs: [{url: \"ftp://u:hunter2@h\"}]", "http_sd_configs: [{url: \"http://h:x/?token=hunter2\"}]",
+            "proxy_url: \"http://u:hunter2@[::1\"", "proxy_url: \"http://hunter2@h:x\"",
+            "proxy_url: \"http://u:hunter2/@h\"",
+            "proxy_url: \"http://u:hunter2%zz@h/%zz\"",
+            "http_sd_configs: [{url: \"ftp://u:hunter2@h\"}]",
+            "http_sd_configs: [{url: \"http://h:x/?token=hunter2\"}]",
             "bearer_token: \"hunter2", "bearer_token: 'hunter2' x",
         ])
     func errors(line: String) throws {
@@ -41,7 +43,7 @@ import Testing
         let warning = try #require(configuration.warnings.first)
         #expect(
             warning.description
-                == "f:1:64: config.scrape_configs[0].basic_auth.password: "
+                == "f:1:68: config.scrape_configs[0].basic_auth.password: "
                 + "this unquoted text is read as a number or a truth value; put quotes around it")
         #expect(configuration.scrapeConfigs[0].http.basicAuth?.password.unredacted == "31")
     }
@@ -60,7 +62,7 @@ import Testing
     @Test("Not in the redacted answer, wherever a secret may stand; all of them in the clear one")
     func rendering() throws {
         let block = """
-            basic_auth: {username: u, password: hunter2-1}, proxy_url: "http://p", proxy_connect_header: {h: [hunter2-2]},
+            basic_auth: {username: u, password: hunter2-1}, proxy_url: "u:hunter2@p", proxy_connect_header: {h: [hunter2-2]},
             tls_config: {cert: c, key: hunter2-3}, http_headers: {x: {secrets: [hunter2-4]}}
             """
         let yaml = """

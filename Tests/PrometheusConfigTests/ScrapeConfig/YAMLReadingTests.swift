@@ -12,12 +12,16 @@ import Testing
         arguments: [
             ("yes", .bool(true)), ("y", .bool(true)), ("On", .bool(true)), ("TRUE", .bool(true)), ("N", .bool(false)),
             ("off", .bool(false)), ("yEs", .text), ("null", .null), ("~", .null), ("", .null), ("nULL", .text),
-            ("010", .integer(8)), ("0o17", .integer(15)), ("0x1F", .integer(31)), ("0b101", .integer(5)), ("-0x10", .integer(-16)),
+            ("010", .integer(8)), ("0o17", .integer(15)), ("0x1F", .integer(31)), ("0b101", .integer(5)),
+            ("-0x10", .integer(-16)),
             ("+12", .integer(12)), ("1_000", .integer(1_000)), ("-9223372036854775808", .integer(.min)),
             ("18446744073709551615", .unsigned(.max)), ("18446744073709551616", .float(0x1p64)), ("08", .float(8)),
-            ("1.50", .float(1.5)), ("1e3", .float(1_000)), (".5", .float(0.5)), ("1.", .float(1)), (".inf", .float(.infinity)),
-            ("-.INF", .float(-.infinity)), ("1.2.3", .text), ("1:30", .text), ("2001-01-01", .text), ("--1", .text), ("0x", .text),
-            ("0xg", .text), (".", .text), ("-", .text), ("+", .text), ("1e", .text), ("5s", .text), ("<<", .text), ("0-1", .text),
+            ("1.50", .float(1.5)), ("1e3", .float(1_000)), (".5", .float(0.5)), ("1.", .float(1)),
+            (".inf", .float(.infinity)),
+            ("-.INF", .float(-.infinity)), ("1.2.3", .text), ("1:30", .text), ("2001-01-01", .text), ("--1", .text),
+            ("0x", .text),
+            ("0xg", .text), (".", .text), ("-", .text), ("+", .text), ("1e", .text), ("5s", .text), ("<<", .text),
+            ("0-1", .text),
         ] as [(String, YAMLScalarValue)])
     func values(text: String, expected: YAMLScalarValue) {
         #expect(YAMLScalar(text: text).value == expected)
@@ -61,12 +65,15 @@ import Testing
         let job = try #require(configuration.scrapeConfigs.first)
         #expect(job.jobName == "8")
         #expect(job.scheme == "https")
-        #expect(job.staticConfigs == [StaticConfig(targets: ["a"], labels: ["v": "true", "q": "yes", "f": "1.5", "z": ""])])
+        #expect(
+            job.staticConfigs == [StaticConfig(targets: ["a"], labels: ["v": "true", "q": "yes", "f": "1.5", "z": ""])])
         #expect(job.relabelConfigs.first?.regex == "true")
         #expect(
             configuration.warnings.map(\.description) == [
-                "ta.yaml:1:34: config.global.external_labels.n: 1.50 is read as 1.5; put quotes around it to keep it as written",
-                "ta.yaml:1:41: config.global: unknown key \"unknown\" is ignored",
+                "ta.yaml:1:28: config.global.external_labels: n is read as false; put quotes around it to keep it as written",
+                "ta.yaml:1:31: config.global.external_labels.false: 1.50 is read as 1.5; "
+                    + "put quotes around it to keep it as written",
+                "ta.yaml:1:38: config.global: unknown key \"unknown\" is ignored",
                 "ta.yaml:5:3: config.scrape_configs[0]: key \"scheme\" is set twice; the last value counts",
                 "ta.yaml:3:13: config.scrape_configs[0].job_name: 010 is read as 8; put quotes around it to keep it as written",
                 "ta.yaml:6:47: config.scrape_configs[0].static_configs[0].labels.v: yes is read as true; "
@@ -87,7 +94,8 @@ import Testing
         let text = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: [*a, *b], z: 5}\nd: {\"<<\": 1}"
         let node = try YAMLNode(parsing: text, file: "f")
         let merged = try #require(node["c"]?.mapping)
-        #expect(merged.members.map { "\($0.key.text)=\($0.value.scalar?.text ?? "")" }.sorted() == ["x=1", "y=2", "z=5"])
+        #expect(
+            merged.members.map { "\($0.key.text)=\($0.value.scalar?.text ?? "")" }.sorted() == ["x=1", "y=2", "z=5"])
         #expect(node["d"]?["<<"]?.scalar?.text == "1")
         #expect(throws: ConfigurationError.self) { try YAMLNode(parsing: "a: {<<: 1}", file: "f") }
     }
