@@ -1,0 +1,24 @@
+//
+// Base64.swift: RFC 4648 section 4, for `Authorization: Basic`.
+//
+
+enum Base64 {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+    static func encode(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            var bits: UInt32 = 0
+            for index in 0..<3 {
+                bits = bits << 8 | (index < group.count ? UInt32(group[start + index]) : 0)
+            }
+            for index in 0..<4 {
+                let digit = alphabet[Int(bits >> UInt32(18 - 6 * index)) & 0x3F]
+                text.append(index <= group.count ? digit : UInt8(ascii: "="))
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
