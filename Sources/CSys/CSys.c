@@ -44,7 +44,11 @@ void csys_eventfd_drain(int descriptor) {
     }
 }
 
+int csys_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : errno; }
+
 int csys_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+void csys_name_thread(const char *name) { (void)prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 void csys_malloc_trim(void) { malloc_trim(0); }
 

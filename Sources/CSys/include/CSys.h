@@ -21,8 +21,14 @@ void csys_eventfd_signal(int descriptor);
 // Makes the descriptor unreadable again.
 void csys_eventfd_drain(int descriptor);
 
+// A pipe whose ends are closed on exec: ends[0] reads, ends[1] writes.
+int csys_pipe(int ends[2]);
+
 // A descriptor that becomes readable when the process ends, closed on exec. -1 with errno on failure.
 int csys_pidfd_open(pid_t pid);
+
+// Names the calling thread for ps and debuggers: the first 15 bytes.
+void csys_name_thread(const char *name);
 
 // Gives freed memory back to the system: after a large snapshot was dropped, glibc keeps it resident otherwise.
 void csys_malloc_trim(void);
