@@ -1,0 +1,45 @@
+//
+// ExitStatus.swift: the statuses of the program, which scripts rely on.
+//
+
+import ArgumentParser
+import Glibc
+
+/// What the status of the process says.
+enum ExitStatus: Int32 {
+    case done = 0
+    /// The command did its work, and the answer is no: an alteration was found, a configuration is invalid, serving
+    /// ended by a failure.
+    case answerIsNo = 1
+    /// The command line cannot be understood.
+    case wrongUse = 2
+    /// A database, a file or a server that is needed could not be reached.
+    case unreachable = 3
+
+    /// Ends the process as `error` asks for: its text, where to write it, the status.
+    static func end(with error: any Error) -> Never {
+        switch error {
+        case let failure as CommandFailure:
+            if !failure.message.isEmpty { Console.error.write("target-ledger: \(failure.message)\n") }
+            exit(failure.status.rawValue)
+        default:
+            // Help and version are "errors" of success to the parser; everything else it throws is wrong use.
+            let isHelp = App.exitCode(for: error) == .success
+            let text = App.fullMessage(for: error)
+            (isHelp ? Console.output : Console.error).write(text.isEmpty ? "" : text + "\n")
+            exit((isHelp ? done : App.exitCode(for: error) == .validationFailure ? wrongUse : answerIsNo).rawValue)
+        }
+    }
+}
+
+/// How a command ends when it does not end well.
+struct CommandFailure: Error {
+    var status: ExitStatus
+    /// For people, one line or more, without a secret; empty when all is said already.
+    var message: String
+
+    init(_ status: ExitStatus, _ message: String = "") {
+        self.status = status
+        self.message = message
+    }
+}
