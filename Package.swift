@@ -149,7 +149,9 @@ let package = Package(
         .testTarget(name: "AllocationLedgerTests", dependencies: ["AllocationLedger", "AllocationCore"]),
         .testTarget(
             name: "AllocatorRuntimeTests",
-            dependencies: ["AllocatorRuntime", "AllocationCore", "AllocationLedger", "Discovery", "PrometheusConfig"]
+            dependencies: [
+                "AllocatorRuntime", "AllocationCore", "AllocationLedger", "Discovery", "PrometheusConfig", "Telemetry", log,
+            ]
         ),
         .testTarget(
             name: "AllocatorAPITests",
