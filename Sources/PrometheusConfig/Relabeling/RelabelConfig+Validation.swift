@@ -12,6 +12,11 @@ extension RelabelConfig {
         for name in sourceLabels where !NameValidationScheme.utf8.isValidLabelName(name) {
             throw .invalidSourceLabel(name)
         }
+        do {
+            _ = try RelabelRegex.shared(regex ?? Self.defaultRegex)
+        } catch {
+            throw .invalidRegex(error)
+        }
         try validateTarget(scheme: scheme)
         try validateUnusedFields()
     }
@@ -78,11 +83,11 @@ extension NameValidationScheme {
             if byte == UInt8(ascii: "$") {
                 let isBraced = rest.first == UInt8(ascii: "{")
                 if isBraced { rest.removeFirst() }
-                let reference = rest.prefix(while: Self.isWordByte)
+                let reference = rest.prefix(while: ASCIIClass.isWord)
                 rest = rest.dropFirst(reference.count)
                 if reference.isEmpty { return false }
                 if isBraced, rest.popFirst() != UInt8(ascii: "}") { return false }
-            } else if !Self.isWordByte(byte) || (isFirst && Self.isDigit(byte)) {
+            } else if !ASCIIClass.isWord(byte) || (isFirst && ASCIIClass.isDigit(byte)) {
                 return false
             }
             isFirst = false
@@ -91,14 +96,7 @@ extension NameValidationScheme {
     }
 
     private static func isLegacyName(_ name: some Collection<UInt8>) -> Bool {
-        guard let first = name.first, !isDigit(first) else { return false }
-        return name.allSatisfy(isWordByte)
-    }
-
-    private static func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }
-
-    private static func isWordByte(_ byte: UInt8) -> Bool {
-        let lower = byte | 0x20
-        return isDigit(byte) || byte == UInt8(ascii: "_") || (lower >= UInt8(ascii: "a") && lower <= UInt8(ascii: "z"))
+        guard let first = name.first, !ASCIIClass.isDigit(first) else { return false }
+        return name.allSatisfy(ASCIIClass.isWord)
     }
 }
