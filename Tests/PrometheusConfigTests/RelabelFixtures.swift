@@ -7,13 +7,18 @@ import PrometheusConfig
 
 /// Vector files of this test target.
 enum RelabelFixture {
-    /// All cases of a file. A missing or malformed file is a fault of the checkout, so it stops the run.
+    /// A file's bytes. A missing one is a fault of the checkout, so it stops the run.
+    static func data(_ name: String) -> Data {
+        guard let file = Bundle.module.url(forResource: name, withExtension: "json", subdirectory: "Fixtures"),
+            let data = try? Data(contentsOf: file)
+        else { preconditionFailure("no fixture \(name).json") }
+        return data
+    }
+
+    /// All cases of a file; a malformed one stops the run as well.
     static func cases<Case: Decodable>(_ name: String) -> [Case] {
-        guard let file = Bundle.module.url(forResource: name, withExtension: "json", subdirectory: "Fixtures") else {
-            preconditionFailure("no fixture \(name).json")
-        }
         do {
-            return try JSONDecoder().decode([Case].self, from: Data(contentsOf: file))
+            return try JSONDecoder().decode([Case].self, from: data(name))
         } catch {
             preconditionFailure("fixture \(name).json: \(error)")
         }
