@@ -6,7 +6,7 @@
 //
 
 enum DiscoveryMechanisms {
-    static let supported: Set<String> = ["static_configs", "file_sd_configs", "http_sd_configs"]
+    static let supported = ["static_configs", "file_sd_configs", "http_sd_configs"]
 
     /// What Prometheus v3.14 has besides.
     static let unsupported: Set<String> = Set(
@@ -20,6 +20,6 @@ enum DiscoveryMechanisms {
 
     /// The refusal of one of them, in words for a person.
     static func refusal(of key: String) -> String {
-        "\(key) is not supported yet; supported: static_configs, file_sd_configs, http_sd_configs"
+        "\(key) is not supported yet; supported: \(supported.joined(separator: ", "))"
     }
 }

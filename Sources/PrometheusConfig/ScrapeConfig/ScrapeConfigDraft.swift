@@ -188,6 +188,8 @@ enum KeyWithMechanisms: YAMLKey {
         }
     }
 
-    /// Without the refused ones: nobody should be pointed to them.
-    static var allCases: [KeyWithMechanisms] { KeyWithHTTP<ScrapeConfigDraft.Key>.allCases.map { .job($0) } }
+    static var allCases: [KeyWithMechanisms] {
+        KeyWithHTTP<ScrapeConfigDraft.Key>.allCases.map { .job($0) }
+            + DiscoveryMechanisms.unsupported.sorted().map { .unsupported($0) }
+    }
 }

@@ -99,6 +99,18 @@ import Testing
         #expect(try failure(ladder).problem == "nested more than 100 levels deep")
     }
 
+    @Test("A mistyped mechanism is not just ignored: the warning names the one that was meant")
+    func mistypedMechanism() throws {
+        let node = try YAMLNode(
+            parsing: "scrape_configs: [{job_name: j, kubernetes_sd_config: [{role: pod}]}]", file: "f")
+        let warnings = try PrometheusConfiguration.decode(node, file: "f", path: "config").warnings
+        #expect(
+            warnings.map(\.description) == [
+                "f:1:32: config.scrape_configs[0]: unknown key \"kubernetes_sd_config\" is ignored; "
+                    + "did you mean \"kubernetes_sd_configs\"?"
+            ])
+    }
+
     @Test("Every mechanism of Prometheus is known by name; an empty list of one is harmless")
     func mechanisms() throws {
         for name in DiscoveryMechanisms.unsupported {
