@@ -9,10 +9,18 @@ import Testing
 @Suite struct RelabelConfigTests {
     struct Case: Decodable, Sendable, CustomTestStringConvertible {
         var name: String
-        var valid_utf8: Bool
-        var valid_legacy: Bool
-        var message_3_14: String
-        var relabel_config: RelabelRuleVector
+        var validUTF8: Bool
+        var validLegacy: Bool
+        var message: String
+        var rule: RelabelRuleVector
+
+        private enum CodingKeys: String, CodingKey {
+            case name
+            case validUTF8 = "valid_utf8"
+            case validLegacy = "valid_legacy"
+            case message = "message_3_14"
+            case rule = "relabel_config"
+        }
 
         var testDescription: String { name }
     }
@@ -34,10 +42,10 @@ import Testing
         let rule = String(decoding: try #require(raw), as: UTF8.self)
         let utf8 = Self.problem(rule, scheme: "utf8")
         let legacy = Self.problem(rule, scheme: "legacy")
-        #expect((utf8 == nil) == vector.valid_utf8, "utf8: \(utf8 ?? "accepted")")
-        #expect((legacy == nil) == vector.valid_legacy, "legacy: \(legacy ?? "accepted")")
-        if !vector.message_3_14.isEmpty, !Self.messageIsTheReaders.contains(vector.name) {
-            #expect((utf8 ?? legacy) == vector.message_3_14)
+        #expect((utf8 == nil) == vector.validUTF8, "utf8: \(utf8 ?? "accepted")")
+        #expect((legacy == nil) == vector.validLegacy, "legacy: \(legacy ?? "accepted")")
+        if !vector.message.isEmpty, !Self.messageIsTheReaders.contains(vector.name) {
+            #expect((utf8 ?? legacy) == vector.message)
         }
     }
 
@@ -46,9 +54,9 @@ import Testing
         let utf8 = outcome(vector, .utf8)
         let legacy = outcome(vector, .legacy)
         if Self.messageIsTheReaders.contains(vector.name) { return }
-        #expect((utf8 == nil) == vector.valid_utf8, "utf8: \(utf8 ?? "accepted")")
-        #expect((legacy == nil) == vector.valid_legacy, "legacy: \(legacy ?? "accepted")")
-        if !vector.message_3_14.isEmpty { #expect((utf8 ?? legacy) == vector.message_3_14) }
+        #expect((utf8 == nil) == vector.validUTF8, "utf8: \(utf8 ?? "accepted")")
+        #expect((legacy == nil) == vector.validLegacy, "legacy: \(legacy ?? "accepted")")
+        if !vector.message.isEmpty { #expect((utf8 ?? legacy) == vector.message) }
     }
 
     /// The rules as they stand in the file.
@@ -79,7 +87,7 @@ import Testing
     /// Nil: accepted.
     private func outcome(_ vector: Case, _ scheme: NameValidationScheme) -> String? {
         do {
-            try vector.relabel_config.config()?.validate(scheme: scheme)
+            try vector.rule.config()?.validate(scheme: scheme)
             return nil
         } catch {
             return error.description

@@ -11,12 +11,18 @@ import Testing
     struct Case: Decodable, Sendable, CustomTestStringConvertible {
         var name: String
         var labels: [String: String]
-        var relabel_configs: [RelabelRuleVector]
+        var rules: [RelabelRuleVector]
         var expected: [String: String]?
-        var validation_scheme: String?
+        var validationScheme: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case name, labels, expected
+            case rules = "relabel_configs"
+            case validationScheme = "validation_scheme"
+        }
 
         var testDescription: String { name }
-        var scheme: NameValidationScheme { validation_scheme.flatMap(NameValidationScheme.init) ?? .utf8 }
+        var scheme: NameValidationScheme { validationScheme.flatMap(NameValidationScheme.init) ?? .utf8 }
     }
 
     static let cases: [Case] = RelabelFixture.cases("relabel")
@@ -28,8 +34,8 @@ import Testing
 
     @Test("Compiled rules", arguments: cases)
     func compiled(_ vector: Case) throws {
-        let rules = try vector.relabel_configs.compactMap { try $0.config() }
-        #expect(rules.count == vector.relabel_configs.count)
+        let rules = try vector.rules.compactMap { try $0.config() }
+        #expect(rules.count == vector.rules.count)
         let table = LabelTable()
         let relabeling = try CompiledRelabeling(rules, scheme: vector.scheme, table: table)
         let labels = LabelSet(vector.labels, in: table)
@@ -44,7 +50,7 @@ import Testing
 
     @Test("The tests' reference", arguments: cases)
     func reference(_ vector: Case) throws {
-        let rules = try vector.relabel_configs.compactMap { try $0.config() }
+        let rules = try vector.rules.compactMap { try $0.config() }
         var reference = ReferenceLabels(vector.labels)
         let isKept = try reference.run(rules, scheme: vector.scheme)
         #expect(isKept == (vector.expected != nil))

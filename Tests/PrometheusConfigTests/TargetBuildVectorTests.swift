@@ -8,10 +8,16 @@ import Testing
 @Suite struct TargetBuildVectorTests {
     struct Case: Decodable, Sendable, CustomTestStringConvertible {
         struct Job: Decodable, Sendable {
-            var job_name: String
+            var name: String
             var scheme: String?
             var params: [String: [String]]?
-            var relabel_configs: [RelabelRuleVector]?
+            var rules: [RelabelRuleVector]?
+
+            private enum CodingKeys: String, CodingKey {
+                case scheme, params
+                case name = "job_name"
+                case rules = "relabel_configs"
+            }
         }
 
         struct Result: Decodable, Sendable {
@@ -22,10 +28,18 @@ import Testing
 
         var name: String
         var target: String
-        var target_group_labels: [String: String]
-        var scrape_config: Job
-        var discovered_3_14: [String: String]
-        var result_3_14: Result
+        var groupLabels: [String: String]
+        var job: Job
+        var discovered: [String: String]
+        var result: Result
+
+        private enum CodingKeys: String, CodingKey {
+            case name, target
+            case groupLabels = "target_group_labels"
+            case job = "scrape_config"
+            case discovered = "discovered_3_14"
+            case result = "result_3_14"
+        }
 
         var testDescription: String { name }
     }
@@ -39,23 +53,23 @@ import Testing
 
     @Test("Every target ends as in Prometheus", arguments: cases)
     func populate(_ vector: Case) throws {
-        var settings = Self.settings(vector.scrape_config.job_name)
-        settings.scheme = vector.scrape_config.scheme ?? "http"
-        settings.params = vector.scrape_config.params ?? [:]
-        settings.rules = try (vector.scrape_config.relabel_configs ?? []).compactMap { try $0.config() }
-        #expect(settings.rules.count == vector.scrape_config.relabel_configs?.count ?? 0)
+        var settings = Self.settings(vector.job.name)
+        settings.scheme = vector.job.scheme ?? "http"
+        settings.params = vector.job.params ?? [:]
+        settings.rules = try (vector.job.rules ?? []).compactMap { try $0.config() }
+        #expect(settings.rules.count == vector.job.rules?.count ?? 0)
         let history = try ScrapeTarget.populate(
-            own: ["__address__": vector.target], group: vector.target_group_labels, settings: settings,
+            own: ["__address__": vector.target], group: vector.groupLabels, settings: settings,
             table: LabelTable()
         )
-        #expect(history.discovered == vector.discovered_3_14)
+        #expect(history.discovered == vector.discovered)
         switch history.outcome {
         case .scraped(let target):
-            #expect(target.labels == vector.result_3_14.labels)
+            #expect(target.labels == vector.result.labels)
         case .dropped:
-            #expect(vector.result_3_14.dropped == true)
+            #expect(vector.result.dropped == true)
         case .failed(let error):
-            #expect(error.description == vector.result_3_14.error)
+            #expect(error.description == vector.result.error)
         }
     }
 
