@@ -44,6 +44,11 @@ import Testing
                 "p.yml:3:13: scrape_configs[1].job_name: found multiple scrape configs with job name \"j\""
             ),
             (
+                "scrape_configs:\n- job_name: j\n  relabel_configs:\n  - {action: keep, regex: \"a(\"}\n",
+                "p.yml:4:27: scrape_configs[0].relabel_configs[0].regex: error parsing regexp: missing closing ): "
+                    + "`^(?s:a()$`"
+            ),
+            (
                 "scrape_configs:\n- job_name: j\n  file_sd_configs: [{files: [a.txt]}]\n",
                 "p.yml:3:29: scrape_configs[0].file_sd_configs[0].files: path name \"a.txt\" is not valid for file discovery"
             ),
