@@ -21,6 +21,8 @@ struct DiscoveryMetrics: Sendable {
     let fileScanDuration = Timer(label: "prometheus_sd_file_scan_duration_seconds")
     /// `prometheus_sd_file_watcher_errors_total`: watches that could not be set; the refresh interval is left.
     let fileWatcherErrors = Counter(label: "prometheus_sd_file_watcher_errors_total")
+    /// `prometheus_sd_http_failures_total`: rounds of `http_sd_configs` without a result.
+    let httpFailures = Counter(label: "prometheus_sd_http_failures_total")
 
     /// `prometheus_sd_discovered_targets` and `prometheus_sd_last_update_timestamp_seconds`, by job.
     func discovered(_ targets: [String: Int]) {

@@ -8,6 +8,7 @@
 import AllocationCore
 import Logging
 import Metrics
+import PrometheusConfig
 
 /// Reads the files of one section, on an executor of its own.
 actor FileDiscoverer: Discoverer {
@@ -30,6 +31,7 @@ actor FileDiscoverer: Discoverer {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let config: FileSDConfig
+    private let interval: Duration
     private let table: LabelTable
     private let subscription: FileSubscription
     private let metrics: DiscoveryMetrics
@@ -44,6 +46,9 @@ actor FileDiscoverer: Discoverer {
         metrics: DiscoveryMetrics, logger: Logger
     ) {
         self.config = config
+        // A written null is zero and means the default: an interval of zero would never rest.
+        interval =
+            (config.refreshInterval > .zero ? config.refreshInterval : FileSDConfig.defaultRefreshInterval).duration
         self.table = table
         self.executor = executor
         self.metrics = metrics
@@ -55,7 +60,7 @@ actor FileDiscoverer: Discoverer {
         deliver(refresh(rereads: true))
         var last = ContinuousClock.now
         while !Task.isCancelled {
-            let left = max(.zero, config.refreshInterval - last.duration(to: .now))
+            let left = max(.zero, interval - last.duration(to: .now))
             guard let isEvent = try? await subscription.changed.wait(upTo: left) else { return }
             if !isEvent { last = .now }
             deliver(refresh(rereads: !isEvent))

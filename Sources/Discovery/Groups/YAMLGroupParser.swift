@@ -7,7 +7,7 @@
 //
 
 import AllocationCore
-import Yams
+import PrometheusConfig
 
 /// Reads a whole YAML document; which of its groups are new shows by their packed labels.
 enum YAMLGroupParser {
@@ -22,19 +22,14 @@ enum YAMLGroupParser {
     }
 
     static func groups(_ bytes: UnsafeRawBufferPointer) throws(GroupSyntaxError) -> [Group] {
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw GroupSyntaxError("the document is not UTF-8")
-        }
-        let root: Node?
-        do {
-            root = try Parser(yaml: text).nextRoot()
-        } catch let error as YamlError {
-            throw GroupSyntaxError("\(error)".split(separator: "\n").joined(separator: " "))
+        let root: YAMLNode
+        do throws(ConfigurationError) {
+            root = try YAMLNode(parsing: bytes.bindMemory(to: UInt8.self), file: "")
         } catch {
-            throw GroupSyntaxError("\(error)")
+            throw GroupSyntaxError(error.problem, line: error.location.mark?.line, column: error.location.mark?.column)
         }
-        guard let root, !isNull(root) else { return [] }
-        guard case .sequence(let items) = root else {
+        guard !root.isNull else { return [] }
+        guard let items = root.sequence else {
             throw fault("a list of target groups is expected, not \(kind(root))", root)
         }
         var groups: [Group] = []
@@ -86,83 +81,60 @@ enum YAMLGroupParser {
 
     // MARK: Nodes
 
-    private static func group(_ node: Node) throws(GroupSyntaxError) -> Group {
-        if isNull(node) { throw fault("nil target group item found", node) }
-        guard case .mapping(let members) = node else {
-            throw fault("a target group is expected, not \(kind(node))", node)
-        }
+    private static func group(_ node: YAMLNode) throws(GroupSyntaxError) -> Group {
+        if node.isNull { throw fault("nil target group item found", node) }
+        guard let members = node.mapping else { throw fault("a target group is expected, not \(kind(node))", node) }
+        try refuseRepeats(members)
         var group = Group()
-        for (name, value) in try merged(members) {
-            switch name {
+        for member in members.members {
+            let value = member.value
+            switch member.key.text {
             case "targets":
-                if isNull(value) { continue }
-                guard case .sequence(let items) = value else {
+                if value.isNull { continue }
+                guard let items = value.sequence else {
                     throw fault("targets must be a list of strings, not \(kind(value))", value)
                 }
                 for item in items { group.targets.append(try text(item, of: "a target")) }
             case "labels":
-                if isNull(value) { continue }
-                guard case .mapping(let labels) = value else {
+                if value.isNull { continue }
+                guard let labels = value.mapping else {
                     throw fault("labels must be a mapping of strings, not \(kind(value))", value)
                 }
-                for (name, value) in try merged(labels) {
-                    guard !name.isEmpty else { throw fault("\"\" is not a valid label name", value) }
-                    group.labels.append((name, try text(value, of: "a label value")))
+                try refuseRepeats(labels)
+                for label in labels.members {
+                    let name = label.key.isNull ? "" : label.key.text
+                    guard !name.isEmpty else { throw fault("\"\" is not a valid label name", at: label.keyMark) }
+                    group.labels.append((name, try text(label.value, of: "a label value")))
                 }
-            default: throw fault("unknown key \"\(name)\" in a target group", value)
+            default: throw fault("unknown key \"\(member.key.text)\" in a target group", at: member.keyMark)
             }
         }
         return group
     }
 
-    /// A mapping's members with `<<` resolved: what is written in the mapping itself counts.
-    private static func merged(_ mapping: Node.Mapping) throws(GroupSyntaxError) -> [(name: String, value: Node)] {
-        var own: [(name: String, value: Node)] = []
-        var inherited: [(name: String, value: Node)] = []
-        for (key, value) in mapping {
-            guard case .scalar(let name) = key else { throw fault("a key must be a scalar", key) }
-            guard name.string == "<<", name.style == .plain else {
-                own.append((isNull(key) ? "" : name.string, value))
-                continue
-            }
-            switch value {
-            case .mapping(let merge): inherited += try merged(merge)
-            case .sequence(let merges):
-                // Of several the first that has a key gives it, so the later ones come first here.
-                for merge in merges.reversed() {
-                    guard case .mapping(let merge) = merge else { throw fault("only mappings can be merged", value) }
-                    inherited += try merged(merge)
-                }
-            default: throw fault("only mappings can be merged", value)
-            }
-        }
-        guard !inherited.isEmpty else { return own }
-        let names = Set(own.map(\.name))
-        var last: [String: Node] = [:]
-        for (name, value) in inherited where !names.contains(name) { last[name] = value }
-        return last.map { ($0.key, $0.value) } + own
+    private static func refuseRepeats(_ mapping: YAMLMapping) throws(GroupSyntaxError) {
+        guard let repeated = mapping.repeats.first else { return }
+        throw fault("key \"\(repeated.key)\" is set twice", at: repeated.mark)
     }
 
-    private static func text(_ node: Node, of what: String) throws(GroupSyntaxError) -> String {
-        guard case .scalar(let scalar) = node else { throw fault("\(what) must be a scalar, not \(kind(node))", node) }
-        return isNull(node) ? "" : scalar.string
+    private static func text(_ node: YAMLNode, of what: String) throws(GroupSyntaxError) -> String {
+        guard let scalar = node.scalar else { throw fault("\(what) must be a scalar, not \(kind(node))", node) }
+        return scalar.isNull ? "" : scalar.text
     }
 
-    private static func isNull(_ node: Node) -> Bool {
-        guard case .scalar(let scalar) = node, scalar.style == .plain else { return false }
-        return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
-    }
-
-    private static func kind(_ node: Node) -> String {
-        switch node {
+    private static func kind(_ node: YAMLNode) -> String {
+        switch node.content {
         case .scalar: "a scalar"
         case .mapping: "a mapping"
         case .sequence: "a list"
-        case .alias: "an alias"
         }
     }
 
-    private static func fault(_ message: String, _ node: Node) -> GroupSyntaxError {
-        GroupSyntaxError(message, line: node.mark?.line)
+    private static func fault(_ message: String, _ node: YAMLNode) -> GroupSyntaxError {
+        fault(message, at: node.mark)
+    }
+
+    private static func fault(_ message: String, at mark: YAMLMark) -> GroupSyntaxError {
+        GroupSyntaxError(message, line: mark.line, column: mark.column)
     }
 }

@@ -6,6 +6,7 @@
 //
 
 import AllocationCore
+import HTTPTransport
 import Logging
 import Metrics
 import Synchronization
@@ -28,6 +29,7 @@ package final class DiscoveryManager: Sendable {
 
     private let table: LabelTable
     private let watcher: FileWatcher
+    private let http: HTTPClient
     private let metrics = DiscoveryMetrics()
     private let logger: Logger
     private let executors = BlockingExecutors()
@@ -41,9 +43,11 @@ package final class DiscoveryManager: Sendable {
     /// - Parameters:
     ///   - table: Where labels are interned.
     ///   - watcher: The process's one watch on files.
-    package init(table: LabelTable, watcher: FileWatcher, logger: Logger) {
+    ///   - http: Asks the servers of `http_sd_configs`.
+    package init(table: LabelTable, watcher: FileWatcher, http: HTTPClient, logger: Logger) {
         self.table = table
         self.watcher = watcher
+        self.http = http
         self.logger = logger
         // Bounded by the sections of the configurations applied.
         (starting, start) = AsyncStream.makeStream()
@@ -83,6 +87,9 @@ package final class DiscoveryManager: Sendable {
         case .file(let config):
             FileDiscoverer(
                 config, table: table, watcher: watcher, executor: executors.take(), metrics: metrics, logger: logger)
+        case .http(let config):
+            HTTPDiscoverer(
+                config, table: table, http: http, executor: executors.take(), metrics: metrics, logger: logger)
         }
     }
 

@@ -2,57 +2,48 @@
 // JobDiscovery.swift: what a job wants discovered.
 //
 
-import AllocationCore
-
-/// One element of `static_configs`.
-package struct StaticTargets: Sendable, Hashable {
-    package var targets: [String]
-    package var labels: [String: String]
-
-    package init(targets: [String], labels: [String: String] = [:]) {
-        self.targets = targets
-        self.labels = labels
-    }
-}
-
-/// One element of `file_sd_configs`.
-package struct FileSDConfig: Sendable, Hashable {
-    package var files: [String]
-    package var refreshInterval: Duration
-
-    package init(files: [String], refreshInterval: Duration = .seconds(300)) {
-        self.files = files
-        self.refreshInterval = refreshInterval
-    }
-}
+import HTTPTransport
+import PrometheusConfig
 
 /// The discovery sections of one job.
 package struct JobDiscovery: Sendable {
     package var job: String
-    package var `static`: [StaticTargets]
+    package var `static`: [StaticConfig]
     package var file: [FileSDConfig]
+    package var http: [HTTPSDConfig]
 
-    package init(job: String, static: [StaticTargets] = [], file: [FileSDConfig] = []) {
+    package init(
+        job: String, static: [StaticConfig] = [], file: [FileSDConfig] = [], http: [HTTPSDConfig] = []
+    ) {
         self.job = job
         self.static = `static`
         self.file = file
+        self.http = http
+    }
+
+    package init(_ config: ScrapeConfig) {
+        self.init(
+            job: config.jobName, static: config.staticConfigs, file: config.fileSDConfigs, http: config.httpSDConfigs)
     }
 
     /// The sections that need a running discoverer, each once.
     var providers: [ProviderConfiguration] {
         var found: [ProviderConfiguration] = []
-        for section in file.map(ProviderConfiguration.file) where !found.contains(section) { found.append(section) }
+        let sections = file.map(ProviderConfiguration.file) + http.map(ProviderConfiguration.http)
+        for section in sections where !found.contains(section) { found.append(section) }
         return found
     }
 }
 
-/// A section that needs a running discoverer. Equal ones are run once.
+/// A section that needs a running discoverer. Equal ones, secrets included, are run once.
 enum ProviderConfiguration: Sendable, Equatable {
     case file(FileSDConfig)
+    case http(HTTPSDConfig)
 
     var mechanism: String {
         switch self {
         case .file: "file"
+        case .http: "http"
         }
     }
 
@@ -60,6 +51,7 @@ enum ProviderConfiguration: Sendable, Equatable {
     var source: String {
         switch self {
         case .file(let config): config.files.joined(separator: ", ")
+        case .http(let config): RequestURL.redacted(config.url)
         }
     }
 }

@@ -3,10 +3,11 @@
 //
 
 import AllocationCore
+import PrometheusConfig
 
 /// Group i of a job has source `i`; its targets carry `__address__` and nothing else.
 enum StaticGroups {
-    static func packed(_ elements: [StaticTargets], table: LabelTable) -> PackedGroups {
+    static func packed(_ elements: [StaticConfig], table: LabelTable) -> PackedGroups {
         var groups = PackedGroups()
         for (slot, element) in elements.enumerated() {
             let targets = element.targets.map { LabelSet(sortedUnique: [table.intern("__address__", $0)]) }

@@ -25,6 +25,7 @@ final class Transfer: Sendable {
 
     private struct State {
         var status = 0
+        var reason = ""
         var fields = HTTPFields()
         var headBytes = 0
         var head: HTTPHead?
@@ -132,7 +133,9 @@ final class Transfer: Sendable {
             let line = Self.trimmed(bytes)
             if line.hasPrefix("HTTP/") {
                 state.fields = HTTPFields()
-                state.status = line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+                let words = line.split(separator: " ", maxSplits: 2)
+                state.status = words.dropFirst().first.flatMap { Int($0) } ?? 0
+                state.reason = words.count > 2 ? String(words[2]) : ""
                 return (true, nil)
             }
             if let colon = line.firstIndex(of: ":") {
@@ -141,7 +144,7 @@ final class Transfer: Sendable {
                 return (true, nil)
             }
             guard line.isEmpty, state.status >= 200 else { return (true, nil) }
-            let head = HTTPHead(status: state.status, fields: state.fields)
+            let head = HTTPHead(status: state.status, reason: state.reason, fields: state.fields)
             state.head = head
             if case .whole(let bytesMax) = delivery, let length = head.fields["Content-Length"].flatMap({ Int($0) }) {
                 guard length <= bytesMax || request.method == "HEAD" else {

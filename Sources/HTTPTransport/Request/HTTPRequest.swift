@@ -135,10 +135,13 @@ package enum HTTPProxy: Sendable, Equatable {
 /// Status and fields of an answer.
 package struct HTTPHead: Sendable, Equatable {
     package var status: Int
+    /// The words behind the status; HTTP/2 has none.
+    package var reason: String
     package var fields: HTTPFields
 
-    package init(status: Int, fields: HTTPFields = []) {
+    package init(status: Int, reason: String = "", fields: HTTPFields = []) {
         self.status = status
+        self.reason = reason
         self.fields = fields
     }
 }

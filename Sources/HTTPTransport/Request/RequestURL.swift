@@ -45,6 +45,10 @@ package struct RequestURL: Sendable, Equatable, CustomStringConvertible {
         self.scheme = scheme
         self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
         self.port = port
+        guard Self.part(handle, CURLUPART_USER) != nil || Self.part(handle, CURLUPART_PASSWORD) != nil else {
+            description = text
+            return
+        }
         _ = curl_url_set(handle, CURLUPART_USER, nil, 0)
         _ = curl_url_set(handle, CURLUPART_PASSWORD, nil, 0)
         description = Self.part(handle, CURLUPART_URL) ?? "\(scheme)://\(host)"

@@ -1,4 +1,5 @@
 import AllocationCore
+import PrometheusConfig
 import Testing
 
 @testable import Discovery

@@ -1,7 +1,9 @@
 import AllocationCore
 import Discovery
 import Foundation
+import HTTPTransport
 import Logging
+import PrometheusConfig
 import Testing
 
 /// Goal: what happens to files is told within moments, however they are written.
@@ -23,7 +25,8 @@ import Testing
             folder = FileManager.default.temporaryDirectory.appending(path: "file-discovery-\(UUID())")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-            manager = DiscoveryManager(table: table, watcher: FileWatcher(logger: logger), logger: logger)
+            manager = DiscoveryManager(
+                table: table, watcher: FileWatcher(logger: logger), http: HTTPClient(userAgent: "test"), logger: logger)
         }
 
         deinit { try? FileManager.default.removeItem(at: folder) }
