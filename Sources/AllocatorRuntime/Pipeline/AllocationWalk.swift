@@ -8,6 +8,7 @@
 
 import AllocationCore
 import AllocationLedger
+import CoreMetrics
 import Discovery
 import Logging
 import PostgresDriver
@@ -253,7 +254,7 @@ actor AllocationWalk {
                 let committed = try await writer.append(draft, fencedBy: token)
                 needsLoad = false
                 return committed
-            } catch let error where error.isRetryable && isTrusted(token) {
+            } catch let error as LedgerError where error.isRetryable && isTrusted(token) {
                 publisher.update { $0.staleSince = $0.staleSince ?? .now }
                 logger.warning("append will be tried again", metadata: ["error": "\(error)"])
                 try await Task.sleep(for: pause)

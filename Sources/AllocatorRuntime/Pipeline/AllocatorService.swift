@@ -66,8 +66,9 @@ package struct AllocatorService: Service {
         let lease = LeaseKeeper(
             configuration: postgres, timeToLive: settings.leaseTimeToLive, renewInterval: settings.leaseRenewInterval,
             holder: .random(), address: settings.address, logger: logger)
-        let discovery = DiscoveryManager(table: table, logger: logger)
-        let watch = CollectorWatch(settings.collectors, logger: logger)
+        let watcher = FileWatcher(logger: logger)
+        let discovery = DiscoveryManager(table: table, watcher: watcher, logger: logger)
+        let watch = CollectorWatch(settings.collectors, watcher: watcher, logger: logger)
         let walk = try AllocationWalk(
             settings: WalkSettings(
                 strategy: settings.strategy, scrapeConfigs: settings.scrapeConfigs,
@@ -110,7 +111,7 @@ package struct AllocatorService: Service {
         _ walk: AllocationWalk, lease: LeaseKeeper, discovery: DiscoveryManager, watch: CollectorWatch
     ) async throws {
         let events = AsyncChannel<WalkEvent>()
-        await discovery.apply(settings.scrapeConfigs.map { JobDiscovery($0) })
+        await discovery.apply(settings.scrapeConfigs.map { JobDiscovery(scrapeConfig: $0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await discovery.run() }
             group.addTask { try await watch.run() }

@@ -2,6 +2,7 @@
 // WalkMetrics.swift: what the walk reports of itself; names that users' dashboards know are upstream's.
 //
 
+import CoreMetrics
 import Metrics
 
 /// Metrics of the walk.
