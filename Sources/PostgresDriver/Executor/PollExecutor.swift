@@ -94,10 +94,11 @@ package final class PollExecutor: SerialExecutor {
     ) async -> Outcome {
         checkIsolated()
         guard heedsCancellation else {
-            return await register(id, descriptor: descriptor, events: events, deadline: deadline)
+            return await register(id, descriptor: descriptor, events: events, deadline: deadline, isolation: isolation)
         }
+        // The isolation is named, since a closure runs in it only when it captures it.
         return await withTaskCancellationHandler {
-            await register(id, descriptor: descriptor, events: events, deadline: deadline)
+            await register(id, descriptor: descriptor, events: events, deadline: deadline, isolation: isolation)
         } onCancel: {
             end(id, .cancelled)
         }
@@ -110,9 +111,10 @@ package final class PollExecutor: SerialExecutor {
 
     private func register(
         _ id: WaitID, descriptor: Int32?, events: Int32, deadline: ContinuousClock.Instant?,
-        isolation: isolated (any Actor)? = #isolation
+        isolation: isolated (any Actor)?
     ) async -> Outcome {
-        await withCheckedContinuation { continuation in
+        await withCheckedContinuation(isolation: isolation) { continuation in
+            checkIsolated()
             waiters[id] = Waiter(
                 descriptor: descriptor ?? -1, events: Int16(truncatingIfNeeded: events), deadline: deadline,
                 continuation: continuation
