@@ -1,0 +1,64 @@
+//
+// RoutedResponder.swift: the standard API behind Hummingbird's decoder, for what the fast path does not answer.
+//
+
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// Answers from a task, where rendering may take its time.
+struct RoutedResponder: HTTPResponder {
+    let standard: StandardResponder
+    let metrics: HTTPMetrics.Accumulator
+
+    func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
+        let start = NIODeadline.now()
+        // From a task there is an answer to everything.
+        guard let prepared = standard.respond(to: StandardRequest(decoded: request.head), for: .task) else {
+            preconditionFailure("no answer to \(request.head)")
+        }
+        let response = Self.response(prepared)
+        metrics.record(prepared.route, .now() - start)
+        return response
+    }
+
+    private static func response(_ prepared: PreparedResponse) -> Response {
+        let body =
+            switch prepared.body {
+            case .bytes(let buffer) where !prepared.omitsBody: ResponseBody(byteBuffer: buffer)
+            case .pieces(let pieces) where !prepared.omitsBody:
+                ResponseBody(contentLength: pieces.byteCount) { writer in
+                    var cursor = pieces.makeCursor()
+                    while let piece = cursor.next(bytesMax: StandardResponder.pieceBytesMax) {
+                        try await writer.write(piece)
+                    }
+                    try await writer.finish(nil)
+                }
+            default: ResponseBody()
+            }
+        var response = Response(status: .init(code: prepared.status), headers: prepared.headerFields, body: body)
+        if prepared.status == 304 { response.headers[.contentLength] = nil }
+        return response
+    }
+}
+
+extension StandardRequest {
+    /// The same request as ``RequestScanner`` reads, from decoded fields.
+    package init(decoded head: HTTPRequest) {
+        let method: Method =
+            switch head.method {
+            case .get: .get
+            case .head: .head
+            default: .other
+            }
+        self.init(method, head.path ?? "/")
+        for field in head.headerFields {
+            switch field.name {
+            case .accept: add(accept: field.value)
+            case .acceptEncoding: add(acceptEncoding: field.value)
+            case .ifNoneMatch: ifNoneMatch = ifNoneMatch.map { "\($0), \(field.value)" } ?? field.value
+            default: break
+            }
+        }
+    }
+}

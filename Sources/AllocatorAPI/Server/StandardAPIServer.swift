@@ -1,0 +1,90 @@
+//
+// StandardAPIServer.swift: the standard API on a socket.
+//
+
+import AllocatorRuntime
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTPTypes
+import ServiceLifecycle
+import Telemetry
+
+/// What all listeners of the process share.
+package struct StandardAPIContext: Sendable {
+    package let publisher: SnapshotPublisher
+    package let metrics: MetricsRegistry
+    let cache: AnswerCache
+    let http: HTTPMetrics
+
+    /// - Parameters:
+    ///   - metrics: What `/metrics` shows. The durations of requests are added to it.
+    ///   - cacheBytesMax: Bound on the answers kept in memory.
+    package init(publisher: SnapshotPublisher, metrics: MetricsRegistry, cacheBytesMax: Int = 256 << 20) {
+        self.publisher = publisher
+        self.metrics = metrics
+        cache = AnswerCache(bytesMax: cacheBytesMax)
+        http = HTTPMetrics()
+        metrics.add(http)
+    }
+}
+
+/// One listener. Runs until it is asked to shut down; answers that are on their way are finished first.
+package struct StandardAPIServer: Service {
+    package struct Configuration: Sendable {
+        package var address: ListenAddress
+        /// Whether `/scrape_configs` shows secrets.
+        package var showsSecrets: Bool
+
+        package init(address: ListenAddress, showsSecrets: Bool = false) {
+            self.address = address
+            self.showsSecrets = showsSecrets
+        }
+    }
+
+    private let configuration: Configuration
+    private let context: StandardAPIContext
+    private let logger: Logger
+    private let onBound: @Sendable (_ port: Int) -> Void
+
+    /// - Parameter onBound: Called once requests are accepted, with the port that the system chose if none was named.
+    package init(
+        configuration: Configuration, context: StandardAPIContext, logger: Logger,
+        onBound: @escaping @Sendable (_ port: Int) -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.context = context
+        self.logger = logger
+        self.onBound = onBound
+    }
+
+    /// - Throws: ``ListenError`` when the address cannot be listened on.
+    package func run() async throws {
+        let responder = StandardResponder(
+            publisher: context.publisher, metrics: context.metrics, cache: context.cache,
+            showsSecrets: configuration.showsSecrets)
+        let http = context.http
+        let application = Application(
+            responder: RoutedResponder(standard: responder, metrics: http.routed),
+            server: HTTPServerBuilder { routed in
+                FastPathChannel(
+                    base: HTTP1Channel(
+                        responder: routed, configuration: .init(additionalChannelHandlers: [RoutedAnswerObserver()])),
+                    responder: responder, metrics: http, limits: FastPathHandler.Limits())
+            },
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.address.bindHost, port: configuration.address.port)),
+            onServerRunning: { [onBound] channel in
+                if let port = channel.localAddress?.port { onBound(port) }
+            },
+            logger: logger)
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw ListenError(error, configuration.address)
+        } catch let error as SocketAddressError {
+            throw ListenError.failed(configuration.address, "\(error)")
+        }
+    }
+}

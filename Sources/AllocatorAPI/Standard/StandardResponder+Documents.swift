@@ -1,0 +1,104 @@
+//
+// StandardResponder+Documents.swift: `/scrape_configs` and `/jobs`, of which there is one each per revision.
+//
+
+import AllocationCore
+import AllocationLedger
+import AllocatorRuntime
+import NIOCore
+import Synchronization
+
+/// The last documents that were rendered.
+struct DocumentAnswers: Sendable {
+    struct ScrapeConfigs: Sendable {
+        let document: ScrapeConfigDocument
+        /// Nil when secrets must be shown but are not known.
+        let answer: PreparedAnswer?
+    }
+
+    struct Jobs: Sendable {
+        let revision: Revision
+        let epoch: Int64
+        let answer: PreparedAnswer
+    }
+
+    var scrapeConfigs: ScrapeConfigs?
+    var jobs: Jobs?
+}
+
+extension StandardResponder {
+    // MARK: /scrape_configs
+
+    func scrapeConfigs(_ request: StandardRequest, _ caller: Caller) -> PreparedResponse? {
+        guard let snapshot = publisher.current, !snapshot.scrapeConfigs.redacted.isEmpty else {
+            return noState(.scrapeConfigs)
+        }
+        if request.acceptsHTML {
+            guard caller == .task else { return nil }
+            return stamp(StandardPages.scrapeConfigs(snapshot).response(.scrapeConfigs), snapshot)
+        }
+        guard let answer = scrapeConfigAnswer(snapshot.scrapeConfigs) else {
+            return ProblemDetails.secretsUnknown.response(.scrapeConfigs)
+        }
+        let body = answer.plain ?? ByteBuffer()
+        return deliver(answer, body, request, .scrapeConfigs, snapshot, caller, effort: .thorough)
+    }
+
+    private func scrapeConfigAnswer(_ document: ScrapeConfigDocument) -> PreparedAnswer? {
+        let known = documents.withLock { $0.scrapeConfigs }
+        // Documents that are handed on share their storage, which makes this comparison short.
+        if let known, known.document == document { return known.answer }
+        let body: [UInt8]? =
+            if !showsSecrets {
+                document.redacted
+            } else {
+                document.clear ?? (Self.hasPlaceholder(document.redacted) ? nil : document.redacted)
+            }
+        let answer = body.map { PreparedAnswer(body: ByteBuffer(bytes: $0)) }
+        documents.withLock { $0.scrapeConfigs = .init(document: document, answer: answer) }
+        return answer
+    }
+
+    /// Whether a secret was left out. A collector would use the placeholder as the password.
+    private static func hasPlaceholder(_ document: [UInt8]) -> Bool {
+        document.firstRange(of: #"\u003csecret\u003e"#.utf8) != nil
+    }
+
+    // MARK: /jobs
+
+    /// With more jobs than this, the event loop leaves rendering to a task.
+    private static let eventLoopJobsMax = 2048
+
+    func jobs(_ request: StandardRequest, _ caller: Caller) -> PreparedResponse? {
+        guard let snapshot = publisher.current else { return noState(.jobs) }
+        if request.acceptsHTML {
+            guard caller == .task else { return nil }
+            return stamp(StandardPages.jobs(snapshot).response(.jobs), snapshot)
+        }
+        let head = snapshot.head
+        let known = documents.withLock { $0.jobs }
+        let answer: PreparedAnswer
+        if let known, known.revision == head.revision, known.epoch == head.epoch {
+            answer = known.answer
+        } else {
+            if caller == .eventLoop, snapshot.jobs.count > Self.eventLoopJobsMax { return nil }
+            answer = PreparedAnswer(body: Self.jobLinks(snapshot))
+            documents.withLock { $0.jobs = .init(revision: head.revision, epoch: head.epoch, answer: answer) }
+        }
+        return deliver(answer, answer.plain ?? ByteBuffer(), request, .jobs, snapshot, caller)
+    }
+
+    /// `{"job":{"_link":"/jobs/job/targets"},…}`, jobs with targets only.
+    private static func jobLinks(_ snapshot: AllocationSnapshot) -> ByteBuffer {
+        var text: [UInt8] = Array("{".utf8)
+        for (index, job) in snapshot.jobs.enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            JSONText.appendQuoted(job.name, to: &text)
+            text += #":{"_link":"/jobs/"#.utf8
+            text += QueryComponent.encoded(job.name).utf8
+            text += #"/targets"}"#.utf8
+        }
+        text += "}\n".utf8
+        return ByteBuffer(bytes: text)
+    }
+}

@@ -1,0 +1,135 @@
+//
+// StandardResponder+Targets.swift: `/jobs/{job}/targets`, the answer that collectors live on.
+//
+
+import AllocationCore
+import AllocatorRuntime
+import NIOCore
+import Synchronization
+
+extension StandardResponder {
+    private static let emptyList = PreparedAnswer(body: ByteBuffer(string: "[]\n"))
+
+    /// How large the pieces of a streamed body are. Its tag depends on it.
+    static let pieceBytesMax = 1 << 20
+
+    /// Measuring that many targets takes the event loop well under a millisecond.
+    private static let eventLoopTargetsMax = 4096
+
+    func targets(
+        ofJob encoded: Substring.UTF8View, _ target: StandardTarget, _ request: StandardRequest, _ caller: Caller
+    ) -> PreparedResponse? {
+        let job: String
+        let collector: String?
+        do { job = try QueryComponent.decoded(encoded) } catch {
+            return ProblemDetails.undecodable("job", error).response(.targets)
+        }
+        do { collector = try target.parameter("collector_id") } catch {
+            return ProblemDetails.undecodable("collector_id", error).response(.targets)
+        }
+        guard let snapshot = publisher.current else { return noState(.targets) }
+        if snapshot.pendingJobs.contains(job) {
+            return stamp(ProblemDetails.notDiscovered(job: job).response(.targets), snapshot)
+        }
+        guard let collector else { return caller == .task ? allCollectors(job, snapshot, request) : nil }
+        guard let list = snapshot.targetList(job: job, collector: collector) else {
+            return deliver(Self.emptyList, Self.emptyList.plain ?? ByteBuffer(), request, .targets, snapshot, caller)
+        }
+        return answer(list, snapshot, request, caller)
+    }
+
+    // MARK: One collector
+
+    private func answer(
+        _ list: TargetList, _ snapshot: AllocationSnapshot, _ request: StandardRequest, _ caller: Caller
+    ) -> PreparedResponse? {
+        let known = list.preparedAnswer.withLock { $0 as? PreparedAnswer }
+        if let known {
+            if let body = known.plain { return deliver(known, body, request, .targets, snapshot, caller) }
+            if let unchanged = notModified(request, known, .targets, snapshot) { return unchanged }
+        }
+        if caller == .eventLoop, list.targets.count > Self.eventLoopTargetsMax { return nil }
+        let pieces = AnswerPieces(list: list, in: snapshot.table)
+        if caller == .eventLoop, pieces.byteCount > Self.eventLoopRenderBytesMax { return nil }
+        if pieces.byteCount > cache.bodyBytesMax { return stream(list, known, pieces, snapshot, request) }
+        let body = pieces.rendered()
+        let answer = known ?? keep(PreparedAnswer(body: body, cache: cache), for: list)
+        answer.keep(plain: body)
+        cache.makeRoom()
+        return deliver(answer, body, request, .targets, snapshot, caller)
+    }
+
+    /// A list too large to keep is rendered for each request, after it was rendered once for its tag.
+    private func stream(
+        _ list: TargetList, _ known: PreparedAnswer?, _ pieces: AnswerPieces, _ snapshot: AllocationSnapshot,
+        _ request: StandardRequest
+    ) -> PreparedResponse {
+        let answer =
+            known
+            ?? keep(
+                PreparedAnswer(hash: Self.hash(pieces), byteCount: pieces.byteCount, body: nil, cache: cache),
+                for: list)
+        if let unchanged = notModified(request, answer, .targets, snapshot) { return unchanged }
+        var response = PreparedResponse(200, .targets, .json, .pieces(pieces))
+        response.etag = answer.etag
+        return stamp(response, snapshot)
+    }
+
+    /// Hangs an answer on its list, unless another thread was faster.
+    private func keep(_ answer: PreparedAnswer, for list: TargetList) -> PreparedAnswer {
+        let kept = list.preparedAnswer.withLock { slot -> PreparedAnswer in
+            if let faster = slot as? PreparedAnswer { return faster }
+            slot = answer
+            return answer
+        }
+        if kept === answer { cache.admit(answer) }
+        return kept
+    }
+
+    /// Each piece's hash is the seed of the next, so the whole is never in memory.
+    private static func hash(_ pieces: AnswerPieces) -> UInt64 {
+        var cursor = pieces.makeCursor()
+        var hash: UInt64 = 0
+        while let piece = cursor.next(bytesMax: pieceBytesMax) {
+            hash = piece.withUnsafeReadableBytes { XXH64.hash($0, seed: hash) }
+        }
+        return hash
+    }
+
+    // MARK: All collectors
+
+    /// `{"collector":{"_link":"…","targets":[…]},…}` for every known collector, also for an unknown job. Rendered for
+    /// each request: people ask for it, collectors do not.
+    private func allCollectors(
+        _ job: String, _ snapshot: AllocationSnapshot, _ request: StandardRequest
+    ) -> PreparedResponse {
+        let link = "/jobs/\(QueryComponent.encoded(job))/targets?collector_id="
+        var parts: [AnswerPieces.Part] = []
+        var text: [UInt8] = Array("{".utf8)
+        for (index, collector) in snapshot.collectors.enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            JSONText.appendQuoted(collector, to: &text)
+            text += #":{"_link":"#.utf8
+            JSONText.appendQuoted(link + QueryComponent.encoded(collector), to: &text)
+            text += #","targets":["#.utf8
+            if let list = snapshot.targetList(job: job, collector: collector) {
+                parts += [.text(text), .elements(list)]
+                text = []
+            }
+            text += "]}".utf8
+        }
+        parts.append(.text(text + Array("}\n".utf8)))
+        let pieces = AnswerPieces(parts, in: snapshot.table)
+        guard pieces.byteCount <= cache.bodyBytesMax else {
+            return stamp(PreparedResponse(200, .targets, .json, .pieces(pieces)), snapshot)
+        }
+        let answer = PreparedAnswer(body: pieces.rendered())
+        var response = PreparedResponse(200, .targets, .json, .bytes(answer.plain ?? ByteBuffer()))
+        response.etag = answer.etag
+        if let known = request.ifNoneMatch, answer.etag.isNamed(by: known) {
+            response = PreparedResponse(304, .targets)
+            response.etag = answer.etag
+        }
+        return stamp(response, snapshot)
+    }
+}

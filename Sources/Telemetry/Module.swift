@@ -1,3 +1,0 @@
-//
-// Module.swift: placeholder until the module's first file.
-//
