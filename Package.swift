@@ -9,7 +9,7 @@
 //     3  Discovery                             AllocationLedger
 //     2  PrometheusConfig                      EmbeddedPostgres
 //     1  HTTPTransport      AllocationCore     PostgresDriver     Telemetry
-//     0  CLibcurl           CRE2               CLibpq             CSys
+//     0  CLibcurl           CRE2               CLibpq             CSys         CZlib
 //
 
 import PackageDescription
@@ -24,12 +24,12 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
-let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 
 let package = Package(
@@ -61,6 +61,7 @@ let package = Package(
             cxxSettings: [.define("NDEBUG", .when(configuration: .release))],
             linkerSettings: [.linkedLibrary("re2"), .linkedLibrary("stdc++")]
         ),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CSys"),
         // Counts allocations; linked into the benchmark only, since it stands before malloc.
         .target(name: "CAllocationCount"),
@@ -101,7 +102,7 @@ let package = Package(
         .target(
             name: "AllocatorAPI",
             dependencies: [
-                "AllocationCore", "AllocationLedger", "AllocatorRuntime", "PrometheusConfig", "Telemetry",
+                "AllocationCore", "AllocationLedger", "AllocatorRuntime", "PrometheusConfig", "Telemetry", "CZlib",
                 log, metrics, hummingbird, hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTP1, nioHTTPTypes,
                 lifecycle,
             ]
@@ -155,15 +156,19 @@ let package = Package(
         ),
         .testTarget(
             name: "AllocatorAPITests",
-            dependencies: ["AllocatorAPI", "AllocatorRuntime", "AllocationCore", hummingbirdTesting, hummingbird, nioEmbedded]
+            dependencies: [
+                "AllocatorAPI", "AllocatorRuntime", "AllocationCore", "AllocationLedger", "PostgresDriver", "Telemetry",
+                httpTypes, nioCore, nioEmbedded, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
+            ]
         ),
-        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", log, metrics]),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", log, coreMetrics, metrics]),
         // Tests: what needs PostgreSQL, a socket, or the built executable.
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
                 "TestSupport", "AllocationCore", "AllocationLedger", "AllocatorAPI", "AllocatorRuntime", "Discovery",
-                "EmbeddedPostgres", "HTTPTransport", "PostgresDriver", "PrometheusConfig", "TargetLedger", "CSys", log,
+                "EmbeddedPostgres", "HTTPTransport", "PostgresDriver", "PrometheusConfig", "TargetLedger", "Telemetry",
+                "CSys", log, lifecycle, nioCore, nioPosix,
             ],
             resources: [.copy("Fixtures")]
         ),
