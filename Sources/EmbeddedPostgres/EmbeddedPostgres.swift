@@ -42,6 +42,15 @@ package final class EmbeddedPostgres: Sendable {
     package var connectionString: String { connectionString(database: EmbeddedPostgresConfiguration.database) }
 
     package func connectionString(database: String) -> String {
+        Self.connectionString(folder: folder, database: database)
+    }
+
+    /// The same for a cluster that another process runs.
+    ///
+    /// - Parameter folder: The folder of the whole cluster, absolute.
+    package static func connectionString(
+        folder: String, database: String = EmbeddedPostgresConfiguration.database
+    ) -> String {
         let quoted = (folder + "/socket").flatMap { $0 == "\\" || $0 == "'" ? ["\\", $0] : [$0] }
         return "host='\(String(quoted))' port=5432 user=\(EmbeddedPostgresConfiguration.user) dbname=\(database)"
     }

@@ -2,8 +2,12 @@
 // ExitStatus.swift: the statuses of the program, which scripts rely on.
 //
 
+import AllocationLedger
+import AllocatorAPI
 import ArgumentParser
+import EmbeddedPostgres
 import Glibc
+import PostgresDriver
 
 /// What the status of the process says.
 enum ExitStatus: Int32 {
@@ -22,6 +26,10 @@ enum ExitStatus: Int32 {
         case let failure as CommandFailure:
             if !failure.message.isEmpty { Console.error.write("target-ledger: \(failure.message)\n") }
             exit(failure.status.rawValue)
+        case let error as LedgerError: end(with: CommandFailure(error))
+        case let error as PostgresError: end(with: CommandFailure(.unreachable, error.description))
+        case let error as EmbeddedPostgresError: end(with: CommandFailure(.unreachable, error.description))
+        case let error as ListenError: end(with: CommandFailure(.unreachable, error.description))
         default:
             // Help and version are "errors" of success to the parser; everything else it throws is wrong use.
             let isHelp = App.exitCode(for: error) == .success
@@ -41,5 +49,16 @@ struct CommandFailure: Error {
     init(_ status: ExitStatus, _ message: String = "") {
         self.status = status
         self.message = message
+    }
+}
+
+extension CommandFailure {
+    /// A ledger that contradicts itself is an answer; everything else is out of reach.
+    init(_ error: LedgerError) {
+        if case .corrupted = error {
+            self.init(.answerIsNo, error.description)
+        } else {
+            self.init(.unreachable, error.description)
+        }
     }
 }

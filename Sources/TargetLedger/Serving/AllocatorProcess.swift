@@ -1,0 +1,57 @@
+//
+// AllocatorProcess.swift: puts a serving process together, in the order in which its parts depend on each other.
+//
+// The API listens from the start, so that whoever asks reads why there is no answer yet. It is also the first to stop:
+// requests on their way are answered while everything they need is still there.
+//
+
+import AllocationCore
+import AllocatorAPI
+import AllocatorRuntime
+import Logging
+import Metrics
+import PrometheusConfig
+import ServiceLifecycle
+import Telemetry
+import UnixSignals
+
+/// Everything that serves, for the life of the process.
+struct AllocatorProcess {
+    private let configuration: AllocatorConfiguration
+    private let logger: Logger
+
+    init(_ configuration: AllocatorConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    ///
+    /// - Throws: What ended it otherwise.
+    func run() async throws {
+        let publisher = SnapshotPublisher()
+        let registry = MetricsRegistry()
+        MetricsSystem.bootstrap(registry)
+        registry.add(ProcessMetrics())
+        registry.add(AllocatorMetrics(publisher: publisher))
+
+        let walk = WalkProcess(configuration, publisher: publisher, logger: logger)
+        let api = StandardAPIServer(
+            configuration: .init(
+                address: configuration.listenAddress, showsSecrets: configuration.allowInsecureAuthSecrets),
+            context: StandardAPIContext(publisher: publisher, metrics: registry), logger: logger,
+            onBound: { [logger] port in logger.info("listening", metadata: ["port": "\(port)"]) })
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [.init(service: walk), .init(service: api)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        logger.info(
+            "starting",
+            metadata: [
+                "config": "\(configuration.file)", "listen_addr": "\(configuration.listenAddress)",
+                "strategy": "\(configuration.strategy.name)", "jobs": "\(configuration.prometheus.scrapeConfigs.count)",
+            ])
+        try await group.run()
+        logger.info("stopped")
+    }
+}

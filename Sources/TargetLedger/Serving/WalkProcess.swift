@@ -1,0 +1,67 @@
+//
+// WalkProcess.swift: the database and the walk that writes into it, started and stopped in this order.
+//
+
+import AllocationCore
+import AllocatorRuntime
+import EmbeddedPostgres
+import Logging
+import PrometheusConfig
+import PostgresDriver
+import ServiceLifecycle
+
+/// The private PostgreSQL if there is to be one, and the walk upon the database.
+struct WalkProcess: Service {
+    private let configuration: AllocatorConfiguration
+    private let publisher: SnapshotPublisher
+    private let logger: Logger
+
+    init(_ configuration: AllocatorConfiguration, publisher: SnapshotPublisher, logger: Logger) {
+        self.configuration = configuration
+        self.publisher = publisher
+        self.logger = logger
+    }
+
+    func run() async throws {
+        switch configuration.database {
+        case .url(let url): try await walk(on: LedgerDatabase.configuration(url), ownsDatabase: false)
+        case .environment: try await walk(on: LedgerDatabase.configuration(""), ownsDatabase: false)
+        case .embedded(let folder, let binaries):
+            publisher.update { $0.reasonsNotReady = ["the private PostgreSQL in \(folder) is starting"] }
+            let settings = EmbeddedPostgresConfiguration(dataDirectory: folder, binariesDirectory: binaries)
+            let server: EmbeddedPostgres
+            do {
+                server = try await cancelWhenGracefulShutdown { [logger] in
+                    try await EmbeddedPostgres.start(settings, logger: logger)
+                }
+            } catch EmbeddedPostgresError.stopped {
+                return
+            }
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(
+                    try await walk(on: LedgerDatabase.configuration(server.connectionString), ownsDatabase: true))
+            } catch { outcome = .failure(error) }
+            await server.stop()
+            try outcome.get()
+        }
+    }
+
+    private func walk(on postgres: PostgresConfiguration, ownsDatabase: Bool) async throws {
+        logger.info("ledger", metadata: ["database": "\(postgres.redactedDescription)"])
+        let service = AllocatorService(
+            settings: AllocatorService.Settings(
+                strategy: configuration.strategy, scrapeConfigs: configuration.prometheus.scrapeConfigs,
+                filterTargets: configuration.filterTargets, collectors: configuration.collectors,
+                leaseTimeToLive: configuration.lease.timeToLive, leaseRenewInterval: configuration.lease.renewInterval,
+                address: address, ownsDatabase: ownsDatabase),
+            postgres: postgres, publisher: publisher, table: LabelTable(), logger: logger)
+        try await service.run()
+    }
+
+    /// How others find this process: the machine's name where it listens on every address.
+    private var address: String {
+        let listen = configuration.listenAddress
+        return "\(ListenAddress(host: listen.host ?? hostName(), port: listen.port))"
+    }
+}
