@@ -169,6 +169,7 @@ extension PostgresConnection {
                 case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY:
                     if step.preparing == nil { rows.append(PostgresRows(result)) }
                 case PGRES_PIPELINE_ABORTED: isRefused = true
+                case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH: throw refuseCopy()
                 default:
                     isRefused = true
                     let text = statements[step.statement].text

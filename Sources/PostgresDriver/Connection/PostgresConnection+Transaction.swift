@@ -27,7 +27,7 @@ extension PostgresConnection {
     package func transaction<T: Sendable>(
         isolation: IsolationLevel = .readCommitted, readOnly: Bool = false,
         deadline: ContinuousClock.Instant? = nil, file: String = #fileID, line: Int = #line,
-        _ body: (isolated PostgresConnection) async throws -> T
+        _ body: @Sendable (isolated PostgresConnection) async throws -> T
     ) async throws -> T {
         let site = PostgresError.CallSite(file: file, line: line)
         guard openTransaction == nil || Self.bodyOf != openTransaction else {

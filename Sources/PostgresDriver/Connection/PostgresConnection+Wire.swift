@@ -48,14 +48,19 @@ extension PostgresConnection {
             switch PQresultStatus(result.pointer) {
             case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: last = result
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-                endSession(PostgresError(.connectionLost, "the session was closed in the middle of a COPY"))
-                throw PostgresError(.misuse, "COPY is run with copyIn, copyOut or copyOutRaw")
+                throw refuseCopy()
             default: failure = failure ?? self.failure(of: result, statement)
             }
         }
         if let failure { throw failure }
         guard let last else { throw lose() }
         return PostgresRows(last)
+    }
+
+    /// A COPY that nobody expected cannot be got out of without reading or writing all of it.
+    func refuseCopy() -> PostgresError {
+        endSession(PostgresError(.connectionLost, "the session was closed in the middle of a COPY"))
+        return PostgresError(.misuse, "COPY is run with copyIn, copyOut or copyOutRaw, and not in a pipeline")
     }
 
     /// What a failed result says; ends the session when the server did.
