@@ -19,6 +19,7 @@ let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let asyncAlgorithms = Target.Dependency.product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -93,8 +94,8 @@ let package = Package(
         .target(
             name: "AllocatorRuntime",
             dependencies: [
-                "AllocationCore", "AllocationLedger", "Discovery", "PrometheusConfig", "PostgresDriver", "Telemetry",
-                log, metrics, lifecycle, yams, asyncAlgorithms,
+                "AllocationCore", "AllocationLedger", "Discovery", "HTTPTransport", "PrometheusConfig", "PostgresDriver",
+                "Telemetry", log, coreMetrics, metrics, lifecycle, yams, asyncAlgorithms,
             ]
         ),
 
@@ -114,7 +115,7 @@ let package = Package(
             dependencies: [
                 "AllocationCore", "AllocationLedger", "AllocatorAPI", "AllocatorRuntime", "Discovery",
                 "EmbeddedPostgres", "HTTPTransport", "PostgresDriver", "PrometheusConfig", "Telemetry", "CSys",
-                arguments, log, metrics, lifecycle,
+                arguments, log, coreMetrics, metrics, lifecycle, signals,
             ]
         ),
         .executableTarget(

@@ -110,9 +110,9 @@ package struct AllocatorConfiguration: Sendable {
                 location: given.location, kind: .invalid, problem: "only one of `static`, `file` and `dns` can be set")
         }
         switch kind {
-        case .collectorsFile: return .file(path: try values.required(kind, values.text(kind)))
-        case .collectorsDNS: return .dns(name: try values.required(kind, values.text(kind)))
-        default: return .fixed(try values.collectors(kind))
+        case .collectorsFile: return CollectorSource(file: try values.required(kind, values.text(kind)))
+        case .collectorsDNS: return CollectorSource(dns: try values.required(kind, values.text(kind)))
+        default: return CollectorSource(names: try values.collectors(kind).map(\.name))
         }
     }
 

@@ -31,13 +31,3 @@ extension DiscoveryReportDraft {
             at: Timestamp(microsecondsSince1970: report.at))
     }
 }
-
-extension JobDiscovery {
-    /// The discovery sections of one scrape config.
-    init(scrapeConfig config: ScrapeConfig) {
-        self.init(
-            job: config.jobName,
-            static: config.staticConfigs.map { StaticTargets(targets: $0.targets, labels: $0.labels) },
-            file: config.fileSDConfigs.map { Discovery.FileSDConfig(files: $0.files, refreshInterval: $0.refreshInterval.duration) })
-    }
-}

@@ -6,6 +6,7 @@ import AllocationCore
 import AllocationLedger
 import AsyncAlgorithms
 import Discovery
+import HTTPTransport
 import Logging
 import PostgresDriver
 import PrometheusConfig
@@ -67,7 +68,8 @@ package struct AllocatorService: Service {
             configuration: postgres, timeToLive: settings.leaseTimeToLive, renewInterval: settings.leaseRenewInterval,
             holder: .random(), address: settings.address, logger: logger)
         let watcher = FileWatcher(logger: logger)
-        let discovery = DiscoveryManager(table: table, watcher: watcher, logger: logger)
+        let discovery = DiscoveryManager(
+            table: table, watcher: watcher, http: HTTPClient(userAgent: "target-ledger"), logger: logger)
         let watch = CollectorWatch(settings.collectors, watcher: watcher, logger: logger)
         let walk = try AllocationWalk(
             settings: WalkSettings(
@@ -111,7 +113,7 @@ package struct AllocatorService: Service {
         _ walk: AllocationWalk, lease: LeaseKeeper, discovery: DiscoveryManager, watch: CollectorWatch
     ) async throws {
         let events = AsyncChannel<WalkEvent>()
-        await discovery.apply(settings.scrapeConfigs.map { JobDiscovery(scrapeConfig: $0) })
+        await discovery.apply(settings.scrapeConfigs.map { JobDiscovery($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await discovery.run() }
             group.addTask { try await watch.run() }

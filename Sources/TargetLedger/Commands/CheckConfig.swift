@@ -51,11 +51,9 @@ struct CheckConfig: ParsableCommand {
     }
 
     private static func describe(_ collectors: CollectorSource) -> String {
-        switch collectors {
-        case .fixed(let collectors): "\(collectors.count): \(shortened(collectors.map(\.name)))"
-        case .file(let path): "from \(path)"
-        case .dns(let name): "from DNS, \(name)"
-        }
+        if let file = collectors.file { return "from \(file)" }
+        if let name = collectors.dns { return "from DNS, \(name)" }
+        return "\(collectors.names.count): \(shortened(collectors.names))"
     }
 
     private static func describe(_ database: DatabaseSource) -> String {

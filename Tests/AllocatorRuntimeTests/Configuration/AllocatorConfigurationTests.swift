@@ -20,7 +20,7 @@ import Testing
         #expect(configuration.filterTargets)
         #expect(!configuration.allowInsecureAuthSecrets)
         #expect(configuration.prometheus.scrapeConfigs.map(\.jobName) == ["shop"])
-        #expect(configuration.collectors == .fixed([Collector(name: "otelcol-0"), Collector(name: "otelcol-1")]))
+        #expect(configuration.collectors == CollectorSource(names: ["otelcol-0", "otelcol-1"]))
         #expect(configuration.lease == .init(timeToLive: .seconds(10), renewInterval: .seconds(3)))
         #expect(configuration.database == .embedded(dataDirectory: "./data", binariesDirectory: nil))
         #expect(configuration.logging.level == .info)
@@ -56,7 +56,7 @@ import Testing
             flags: [.collectorsFile: "collectors.txt"], environment: ["OTELCOL_NAMESPACE": ""])
         #expect(configuration.strategy == .leastWeighted)
         #expect(!configuration.filterTargets)
-        #expect(configuration.collectors == .file(path: "collectors.txt"))
+        #expect(configuration.collectors == CollectorSource(file: "collectors.txt"))
         #expect(
             configuration.warnings.map(\.location.path)
                 == ["collector_selector", "collector_not_ready_grace_period"])
@@ -82,14 +82,14 @@ import Testing
     func collectors() throws {
         #expect(
             try ConfigurationFixture.load(complete, environment: ["TARGET_LEDGER_COLLECTORS_DNS": "otelcol.svc"])
-                .collectors == .dns(name: "otelcol.svc"))
+                .collectors == CollectorSource(dns: "otelcol.svc"))
         #expect(
             try ConfigurationFixture.load(complete, flags: [.collectorsStatic: "a, b"]).collectors
-                == .fixed([Collector(name: "a"), Collector(name: "b")]))
+                == CollectorSource(names: ["a", "b"]))
         #expect(
             try ConfigurationFixture.load(
                 complete.replacing("[otelcol-0, otelcol-1]", with: "[{name: a, node: n1}, b]")
-            ).collectors == .fixed([Collector(name: "a", nodeName: "n1"), Collector(name: "b")]))
+            ).collectors == CollectorSource(names: ["a", "b"]))
         #expect(
             try ConfigurationFixture.refusal(of: complete.replacing("]}\n", with: "], file: x}\n"))
                 == "file:6:24: ledger.collectors.static: only one of `static`, `file` and `dns` can be set")

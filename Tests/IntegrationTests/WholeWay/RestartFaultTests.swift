@@ -23,9 +23,9 @@ import Testing
         var random = SplitMix(state: seed)
         let process = try AllocatorProcess(
             jobs: "    - {job_name: churn, file_sd_configs: [{files: [targets/*.json]}]}"
-                .replacingOccurrences(of: "targets/", with: "FOLDER/targets/"))
+                .replacingOccurrences(of: "targets/", with: "FOLDER/targets/"),
+            ledger: "  collectors: {static: [\(collectors.joined(separator: ", "))]}")
         try process.write("config.yaml", try config(process))
-        try process.write(collectors: collectors)
         for file in 0..<10 { try churn(process, file: file, &random, all: true) }
         try process.start()
         try process.wait(for: "/jobs") { $0.text.contains("churn") }
