@@ -12,6 +12,6 @@ struct BenchmarkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "target-ledger-benchmark",
         abstract: "Measures Target Ledger on generated targets.",
-        subcommands: [PipelineCommand.self, LedgerCommand.self, ProcessCommand.self, HTTPCommand.self]
+        subcommands: [PipelineCommand.self, ProcessCommand.self]
     )
 }

@@ -22,7 +22,7 @@ enum LoopbackHTTP {
         }
         guard connected == 0 else { throw Failure(description: "connect: errno \(errno)") }
         let request = Array("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\r\n".utf8)
-        guard send(socket, request, request.count, Int32(MSG_NOSIGNAL.rawValue)) == request.count else {
+        guard send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
             throw Failure(description: "send: errno \(errno)")
         }
         var all: [UInt8] = []

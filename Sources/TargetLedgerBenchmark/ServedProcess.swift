@@ -36,7 +36,7 @@ final class ServedProcess {
         process.executableURL = Self.executable
         process.arguments = ["serve", "--config-file", folder.appending(path: "config.yaml").path()]
         let log = folder.appending(path: "log")
-        FileManager.default.createFile(atPath: log.path(), contents: nil)
+        try Data().write(to: log)
         let handle = try FileHandle(forWritingTo: log)
         process.standardOutput = handle
         process.standardError = handle
@@ -81,15 +81,18 @@ final class ServedProcess {
 
     private func occurrences(of text: String, in body: [UInt8]) -> Int {
         let wanted = Array(text.utf8)
-        return body.withUnsafeBytes { bytes in
-            guard let base = bytes.baseAddress else { return 0 }
-            var (count, offset) = (0, 0)
-            while let found = memmem(base + offset, bytes.count - offset, wanted, wanted.count) {
-                count += 1
-                offset = UnsafeRawPointer(found) - base + wanted.count
+        var count = 0
+        body.withUnsafeBytes { bytes in
+            guard let first = wanted.first, bytes.count >= wanted.count, let base = bytes.baseAddress else { return }
+            var offset = 0
+            let last = bytes.count - wanted.count
+            while offset <= last, let found = memchr(base + offset, Int32(first), last - offset + 1) {
+                offset = UnsafeRawPointer(found) - base
+                if memcmp(found, wanted, wanted.count) == 0 { count += 1 }
+                offset += 1
             }
-            return count
         }
+        return count
     }
 
     /// The private PostgreSQL's processes, as resident bytes without what they share, and processor seconds.
