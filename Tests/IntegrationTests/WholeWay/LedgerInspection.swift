@@ -58,6 +58,12 @@ struct LedgerInspection {
         for row in try rows(sql) {
             bodies[row[0], default: []].append("{\"targets\":[\"\(row[1])\"],\"labels\":{\(row[3])}}")
         }
-        return bodies.mapValues { "[" + $0.joined(separator: ",") + "]\n" }
+        return bodies.mapValues { "[" + $0.map(Self.htmlSafe).joined(separator: ",") + "]\n" }
+    }
+
+    /// Upstream's encoder escapes these three inside strings, and nothing outside strings has them.
+    private static func htmlSafe(_ json: String) -> String {
+        json.replacingOccurrences(of: "&", with: "\\u0026").replacingOccurrences(of: "<", with: "\\u003c")
+            .replacingOccurrences(of: ">", with: "\\u003e")
     }
 }
