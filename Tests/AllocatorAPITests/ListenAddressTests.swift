@@ -3,6 +3,7 @@
 //
 
 import AllocatorAPI
+import AllocatorRuntime
 import Testing
 
 @Suite struct ListenAddressTests {

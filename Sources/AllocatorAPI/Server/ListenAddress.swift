@@ -2,6 +2,7 @@
 // ListenAddress.swift: reads the address that a server listens on.
 //
 
+import AllocatorRuntime
 import NIOCore
 
 #if canImport(Glibc)
@@ -10,29 +11,11 @@ import NIOCore
     import Musl
 #endif
 
-/// `:8080`, `127.0.0.1:8080`, `[::1]:0`, `localhost:8080`. Port 0 lets the system choose.
-package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
-    /// Nil: every address of the machine.
-    package let host: String?
-    package let port: Int
-
+extension ListenAddress {
+    /// - Throws: ``ListenError/malformed(_:)``.
     package init(parsing text: String) throws(ListenError) {
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
-            throw .malformed(text)
-        }
-        var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") || host.contains("[") {
-            throw .malformed(text)
-        }
-        self.host = host.isEmpty ? nil : String(host)
-        self.port = Int(port)
-    }
-
-    package var description: String {
-        guard let host else { return ":\(port)" }
-        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        guard let address = ListenAddress(text) else { throw .malformed(text) }
+        self = address
     }
 
     /// What to bind to: without a host both IPv6 and IPv4, or IPv4 alone where the machine has no IPv6.
