@@ -11,7 +11,8 @@ import PrometheusConfig
 /// Upstream's pipeline benchmark with upstream's shape of targets.
 struct PipelineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pipeline", abstract: "Groups in memory to assignments: time, allocations, cost of a small change.")
+        commandName: "pipeline", abstract: "Groups in memory to assignments: time, allocations, cost of a small change."
+    )
 
     @Option(help: "Numbers of targets.")
     var targets: [Int] = [1_000, 10_000, 100_000, 800_000]
@@ -23,7 +24,8 @@ struct PipelineCommand: AsyncParsableCommand {
     var collectors = 10
 
     func run() async throws {
-        var table = FigureTable("targets", "rules", "all of them", "allocated", "0.1 % changed", "of all", "11th collector")
+        var table = FigureTable(
+            "targets", "rules", "all of them", "allocated", "0.1 % changed", "of all", "11th collector")
         for count in targets {
             for rules in [0, 1] {
                 var full: [Double] = [], changed: [Double] = [], join: [Double] = [], bytes: [Double] = []
@@ -50,7 +52,8 @@ struct PipelineCommand: AsyncParsableCommand {
         let generated = GeneratedTargets(table: labels, count: count)
         let pieces = generated.pieces()
         let rule = rules == 0 ? "" : "relabel_configs: [{source_labels: [env], regex: prod.*, action: keep}], "
-        let yaml = "scrape_configs:\n"
+        let yaml =
+            "scrape_configs:\n"
             + generated.jobNames.map { "- {job_name: \($0), \(rule)static_configs: [{targets: ['a:1']}]}" }
             .joined(separator: "\n")
         let configuration = try PrometheusConfiguration.decode(yaml: yaml, file: "generated.yaml")

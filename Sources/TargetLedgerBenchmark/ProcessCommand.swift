@@ -19,12 +19,14 @@ struct ProcessCommand: AsyncParsableCommand {
 
     func run() async throws {
         var table = FigureTable(
-            "targets / jobs", "served after", "CPU", "of PostgreSQL", "resident", "change seen", "restart to right answer")
+            "targets / jobs", "served after", "CPU", "of PostgreSQL", "resident", "change seen",
+            "restart to right answer")
         for size in sizes {
             let parts = size.split(separator: "/").compactMap { Int($0) }
             guard parts.count == 2 else { throw ValidationError("--sizes takes TARGETS/JOBS, not \(size)") }
             let (targets, jobs) = (parts[0], parts[1])
-            let folder = FileManager.default.temporaryDirectory.appending(path: "benchmark-\(UUID().uuidString.prefix(8))")
+            let folder = FileManager.default.temporaryDirectory.appending(
+                path: "benchmark-\(UUID().uuidString.prefix(8))")
             defer { try? FileManager.default.removeItem(at: folder) }
             let files = try GeneratedFiles.write(targets: targets, jobs: jobs, to: folder.appending(path: "files"))
 

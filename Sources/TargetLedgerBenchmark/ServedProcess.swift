@@ -25,7 +25,8 @@ final class ServedProcess {
         chmod(folder.path(), 0o755)
         var config = "listen_addr: 127.0.0.1:\(port)\nconfig:\n  scrape_configs:\n"
         for job in 0..<jobs {
-            config += "  - {job_name: job-\(job), file_sd_configs: [{files: [\(folder.path())/files/job-\(job).json]}]}\n"
+            config +=
+                "  - {job_name: job-\(job), file_sd_configs: [{files: [\(folder.path())/files/job-\(job).json]}]}\n"
         }
         let names = (0..<collectors).map { "collector-\($0)" }.joined(separator: ", ")
         config += "ledger:\n  embedded: {data_directory: \(folder.path())/data}\n  collectors: {static: [\(names)]}\n"
@@ -97,7 +98,9 @@ final class ServedProcess {
 
     /// The private PostgreSQL's processes, as resident bytes without what they share, and processor seconds.
     var postgres: (postmaster: Int32, seconds: Double)? {
-        guard let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil) else { return nil }
+        guard let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil) else {
+            return nil
+        }
         for case let file as URL in files where file.lastPathComponent == "postmaster.pid" {
             let first = (try? String(contentsOf: file, encoding: .utf8))?.split(separator: "\n").first
             guard let pid = first.flatMap({ Int32($0) }) else { return nil }

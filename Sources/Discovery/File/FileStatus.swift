@@ -14,11 +14,20 @@ package enum FileDiscoveryError: Error, Sendable, Equatable, CustomStringConvert
 
     package var description: String {
         switch self {
-        case .unreadable(let path, let code): "\(path): \(String(cString: strerror(code)))"
-        case .tooLarge(let path, let bytes, let bytesMax): "\(path): \(bytes) bytes, more than the limit of \(bytesMax)"
-        case .notAFile(let path): "\(path): not a regular file"
-        case .malformedPattern(let text): "\(text): malformed pattern"
-        case .malformed(let path, let error): "\(path): \(error)"
+        case .unreadable(let path, _), .tooLarge(let path, _, _), .notAFile(let path), .malformedPattern(let path),
+            .malformed(let path, _):
+            "\(path): \(detail)"
+        }
+    }
+
+    /// Without the path, for a message that names it already.
+    var detail: String {
+        switch self {
+        case .unreadable(_, let code): String(cString: strerror(code))
+        case .tooLarge(_, let bytes, let bytesMax): "\(bytes) bytes, more than the limit of \(bytesMax)"
+        case .notAFile: "not a regular file"
+        case .malformedPattern: "malformed pattern"
+        case .malformed(_, let error): "\(error)"
         }
     }
 

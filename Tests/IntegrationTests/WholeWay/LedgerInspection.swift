@@ -26,7 +26,8 @@ struct LedgerInspection {
         let psql = Process()
         psql.executableURL = URL(filePath: "/usr/bin/env")
         psql.arguments = [
-            "psql", "-X", "-q", "-A", "-t", "-F", "\u{1F}", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", port, "-U", "target_ledger",
+            "psql", "-X", "-q", "-A", "-t", "-F", "\u{1F}", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", port, "-U",
+            "target_ledger",
             "-d", "target_ledger", "-c", sql,
         ]
         let (output, errors) = (Pipe(), Pipe())
