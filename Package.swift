@@ -94,7 +94,8 @@ let package = Package(
         .target(
             name: "AllocatorRuntime",
             dependencies: [
-                "AllocationCore", "AllocationLedger", "Discovery", "HTTPTransport", "PrometheusConfig", "PostgresDriver",
+                "AllocationCore", "AllocationLedger", "Discovery", "HTTPTransport", "PrometheusConfig",
+                "PostgresDriver",
                 "Telemetry", log, coreMetrics, metrics, lifecycle, yams, asyncAlgorithms,
             ]
         ),
@@ -152,7 +153,8 @@ let package = Package(
         .testTarget(
             name: "AllocatorRuntimeTests",
             dependencies: [
-                "AllocatorRuntime", "AllocationCore", "AllocationLedger", "Discovery", "PrometheusConfig", "Telemetry", log,
+                "AllocatorRuntime", "AllocationCore", "AllocationLedger", "Discovery", "PrometheusConfig", "Telemetry",
+                log,
             ]
         ),
         .testTarget(

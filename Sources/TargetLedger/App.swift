@@ -15,7 +15,8 @@ struct App: AsyncParsableCommand {
 
             Exit status: 0 done, 1 the answer is no, 2 wrong use, 3 what it needs could not be reached.
             """,
-        subcommands: [Serve.self, Migrate.self, CheckConfig.self, Verify.self, Moves.self], defaultSubcommand: Serve.self)
+        subcommands: [Serve.self, Migrate.self, CheckConfig.self, Verify.self, Moves.self],
+        defaultSubcommand: Serve.self)
 
     static func main() async {
         do {

@@ -11,8 +11,13 @@ import Testing
         var name: String
         var file: String
         var content: String
-        var expected_3_14: Expectation
+        var expected: Expectation
         var testDescription: String { name }
+
+        private enum CodingKeys: String, CodingKey {
+            case name, file, content
+            case expected = "expected_3_14"
+        }
     }
 
     struct Pattern: Decodable, CustomTestStringConvertible {
@@ -26,13 +31,13 @@ import Testing
         let table = LabelTable()
         var reader = GroupDocumentReader(name: vector.file, originLabel: "__meta_filepath")
         let format: GroupDocumentReader.Format = vector.file.hasSuffix(".json") ? .json : .yaml
-        if vector.expected_3_14.error != nil {
+        if vector.expected.error != nil {
             #expect(throws: GroupSyntaxError.self) { try reader.read(vector.content, format, table: table) }
             #expect(reader.targetCount == 0)
         } else {
             let change = try reader.read(vector.content, format, table: table)
-            #expect(change.targetTexts(table) == vector.expected_3_14.targets)
-            #expect(reader.targetCount == vector.expected_3_14.targets?.count)
+            #expect(change.targetTexts(table) == vector.expected.targets)
+            #expect(reader.targetCount == vector.expected.targets?.count)
         }
     }
 

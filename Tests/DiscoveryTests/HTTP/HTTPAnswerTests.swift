@@ -12,10 +12,16 @@ import Testing
         var name: String
         var url: String
         var status: Int
-        var content_type: String?
+        var contentType: String?
         var body: String
-        var expected_3_14: Expectation
+        var expected: Expectation
         var testDescription: String { name }
+
+        private enum CodingKeys: String, CodingKey {
+            case name, url, status, body
+            case contentType = "content_type"
+            case expected = "expected_3_14"
+        }
     }
 
     static let vectors = Fixture.vectors("sd-http", as: Vector.self).filter { $0.status != 302 }
@@ -24,14 +30,14 @@ import Testing
     func vector(_ vector: Vector) throws {
         let table = LabelTable()
         func read() throws -> DocumentChange {
-            let fields = HTTPFields(vector.content_type.map { [.init("content-type", $0)] } ?? [])
+            let fields = HTTPFields(vector.contentType.map { [.init("content-type", $0)] } ?? [])
             try HTTPAnswer.check(
                 HTTPHead(status: vector.status, reason: Self.reasons[vector.status] ?? "", fields: fields))
             var reader = GroupDocumentReader(name: vector.url, originLabel: "__meta_url")
             return try reader.read(vector.body, .json, table: table)
         }
-        guard let expected = vector.expected_3_14.error else {
-            #expect(try read().targetTexts(table) == vector.expected_3_14.targets)
+        guard let expected = vector.expected.error else {
+            #expect(try read().targetTexts(table) == vector.expected.targets)
             return
         }
         let error = #expect(throws: (any Error).self) { try read() }

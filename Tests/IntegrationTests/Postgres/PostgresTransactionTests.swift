@@ -12,6 +12,7 @@ import Testing
 @Suite struct PostgresTransactionTests {
     private struct Stop: Error {}
 
+    @discardableResult
     private func withTable<T>(_ body: (PostgresConnection, String) async throws -> T) async throws -> T {
         try await TestPostgres.withDatabase { connectionString in
             let connection = try await TestPostgres.connect(connectionString)
