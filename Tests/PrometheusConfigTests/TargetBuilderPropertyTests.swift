@@ -16,10 +16,12 @@ import Testing
         for _ in 0..<12 {
             let jobs = (0..<2).map { _ in RandomJob(&random) }
             let builders = try jobs.map { try $0.builder(table) }
-            // Alternating, so that a scratch meets rules again after others.
-            for _ in 0..<6 {
+            // Alternating, so that a scratch meets rules again after others; with groups much like the last, in which
+            // remembered places hold or just fail.
+            var group = RandomGroup(&random)
+            for _ in 0..<8 {
                 for (job, builder) in zip(jobs, builders) {
-                    let group = RandomGroup(&random)
+                    group = group.relative(&random)
                     var targets = ContiguousArray<IdentifiedTarget>()
                     let dropped = builder.build(group.inTable(table), scratch: &scratch, into: &targets)
                     let expected = try group.reference(job)
@@ -171,6 +173,17 @@ struct RandomGroup {
                 Bool.random(using: &random) ? "10.0.0.\(Int.random(in: 0...9, using: &random)):80" : own["__address__"]
             targets.append(own)
         }
+    }
+
+    /// A group with the same names, with one more or one less, or with nothing in common.
+    func relative(_ random: inout SeededRandom) -> RandomGroup {
+        let kind = Int.random(in: 0..<8, using: &random)
+        if kind == 0 { return RandomGroup(&random) }
+        var group = self
+        for name in labels.keys.sorted() { group.labels[name] = Self.values.randomElement(using: &random) }
+        if kind == 1, let name = labels.keys.sorted().randomElement(using: &random) { group.labels[name] = nil }
+        if kind == 2, let name = Self.names.randomElement(using: &random) { group.labels[name] = "new" }
+        return group
     }
 
     private static func labels(_ count: Int, _ random: inout SeededRandom) -> [String: String] {

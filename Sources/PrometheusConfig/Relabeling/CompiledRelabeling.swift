@@ -61,6 +61,8 @@ package final class CompiledRelabeling: @unchecked Sendable {
     let steps: UnsafeBufferPointer<RelabelStep>
     /// The names that have slots, in slot order.
     let names: UnsafeBufferPointer<SlotName>
+    /// The slots of names that start with `__meta_`.
+    let metaSlots: [Int32]
     /// Whether a rule may touch labels that no rule names: then every label needs a slot.
     let touchesAnyName: Bool
     /// Rules whose expression is matched against names.
@@ -87,6 +89,8 @@ package final class CompiledRelabeling: @unchecked Sendable {
         self.scheme = scheme
         self.steps = builder.storage.allocate(steps)
         names = builder.storage.allocate(builder.names)
+        metaSlots = builder.names.indices.filter { builder.names[$0].bytes.starts(with: "__meta_".utf8) }.map(
+            Int32.init)
         touchesAnyName = builder.touchesAnyName
         nameRuleCount = Int(builder.nameRuleCount)
         groupCountMax = steps.reduce(1) { max($0, Int($1.groupCount)) }

@@ -54,18 +54,10 @@ extension RelabelScratch {
         let place = arena.allocate(count)
         var end = 0
         for index in step.sources.indices {
-            if index > 0 { end = Self.append(step.separator, to: place, at: end) }
-            end = Self.append(value(step.sources[index]), to: place, at: end)
+            if index > 0 { end &+= (place + end).copyShort(step.separator) }
+            end &+= (place + end).copyShort(value(step.sources[index]))
         }
         return UnsafeRawBufferPointer(start: place, count: count)
-    }
-
-    @inline(__always)
-    private static func append(
-        _ bytes: UnsafeRawBufferPointer, to place: UnsafeMutableRawPointer, at offset: Int
-    ) -> Int {
-        if let source = bytes.baseAddress { (place + offset).copyMemory(from: source, byteCount: bytes.count) }
-        return offset &+ bytes.count
     }
 
     // MARK: replace, hashmod
@@ -112,7 +104,7 @@ extension RelabelScratch {
         for part in template { count = count &+ text(of: part, input).count }
         let place = arena.allocate(count)
         var end = 0
-        for part in template { end = Self.append(text(of: part, input), to: place, at: end) }
+        for part in template { end &+= (place + end).copyShort(text(of: part, input)) }
         return UnsafeRawBufferPointer(start: place, count: count)
     }
 

@@ -61,6 +61,8 @@ package struct RelabelScratch: ~Copyable {
     private var groupCapacity = 8
     var hashInput = HashInput()
     var plan = GroupPlan()
+    /// Where each of the rules' `metaSlots` was in the last group.
+    var metaPlaces: ContiguousArray<LabelPlace> = []
 
     package init() { groups = .allocate(capacity: groupCapacity) }
 
@@ -79,6 +81,7 @@ package struct RelabelScratch: ~Copyable {
         slots.removeAll(keepingCapacity: true)
         nameResults.removeAll(keepingCapacity: true)
         plan.forget()
+        metaPlaces = ContiguousArray(repeating: LabelPlace(), count: relabeling.metaSlots.count)
         self.relabeling = relabeling
         touchesAnyName = relabeling.touchesAnyName
         nameRuleCount = relabeling.nameRuleCount

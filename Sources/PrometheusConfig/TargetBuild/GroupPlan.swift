@@ -1,23 +1,18 @@
 //
-// GroupPlan.swift: what all targets of a group that have the same label names of their own share.
+// GroupPlan.swift: what all targets of a group share whose own labels have the same names.
 //
-// A group's 39 labels are the same for each of its targets, and the targets' own labels mostly have the same names. So
-// where own labels go among the group's, and which bytes of the identity are constant, is found once; each target then
-// costs a copy of its IDs and a hash.
+// A group's labels are the same for each of its targets, and the targets' own labels mostly have the same names. So
+// where own labels go among the group's, which bytes of the identity are constant and which labels the rules look at is
+// found once; each target then costs a copy of its IDs and a hash.
+//
+// Finding it costs a look at every label, and a look is a miss of the processor's caches. Since the groups of one job
+// mostly have the same label names as well, places are remembered from group to group and only their neighbours checked.
 //
 
 import AllocationCore
 
 /// How to merge and to hash a group's targets.
 struct GroupPlan: ~Copyable {
-    /// A run of the group's labels, then one of the target's own.
-    struct Segment {
-        var start: Int
-        var count: Int
-        /// Index among the own labels; -1 for the run behind the last of them.
-        var own: Int
-    }
-
     /// A part of the identity's bytes.
     struct HashPart {
         /// Range of ``constant``; empty for an own label.
@@ -29,20 +24,23 @@ struct GroupPlan: ~Copyable {
         var slot: Int32
     }
 
-    private var ownNames: ContiguousArray<LabelNameID> = []
     private var isMade = false
-    private(set) var segments: ContiguousArray<Segment> = []
-    private(set) var mergedCount = 0
+    private var ownNames: ContiguousArray<UInt32> = []
+    private var ownPlaces: ContiguousArray<LabelPlace> = []
+    /// The index of each own label among the merged ones.
+    private(set) var ownIndices: ContiguousArray<Int> = []
+    /// The slot of each own label; -1: no rule can see it.
+    var ownSlots: ContiguousArray<Int32> = []
+    /// The merged labels of the target that the plan was made for.
+    private(set) var merged: ContiguousArray<LabelID> = []
+    /// Where the names starting with `__meta_` are among the merged labels.
+    private(set) var metaRange = 0..<0
     private(set) var hashParts: ContiguousArray<HashPart> = []
     private(set) var constant: ContiguousArray<UInt8> = []
-    /// The slot of each own label; -1: no rule can see it.
-    private(set) var ownSlots: ContiguousArray<Int32> = []
-    /// Whether the labels have no name that seeding touches, so that its result is the same for every target.
-    var hasConstantSeeds = false
-    /// The `__address__` among the own labels; -1: not there.
-    private(set) var ownAddress = -1
-    /// The `__address__` of the group.
-    private(set) var groupAddress: LabelID?
+    /// Whether the labels have no name that seeding touches.
+    var hasNoSeedNames = false
+    /// The index of `__address__` among the merged labels; -1: there is none.
+    private(set) var addressIndex = -1
 
     init() {}
 
@@ -52,53 +50,91 @@ struct GroupPlan: ~Copyable {
     @inline(__always)
     func fits(_ own: borrowing LabelSet, in table: LabelTable) -> Bool {
         guard isMade, ownNames.count == own.ids.count else { return false }
-        for index in ownNames.indices where table.nameID(own.ids[index]) != ownNames[index] { return false }
+        for index in ownNames.indices where table.nameID(own.ids[index]).rawValue != ownNames[index] { return false }
         return true
     }
 
-    /// Finds the places of the own labels among the group's. Both are sorted by name; an own label replaces the group's
-    /// of the same name.
+    // MARK: Merging
+
+    /// Merges; an own label replaces the group's of the same name (spec/target-allocator.md 6.2).
     mutating func begin(_ group: LabelSet, _ own: LabelSet, in table: LabelTable) {
         isMade = true
-        ownNames.removeAll(keepingCapacity: true)
-        segments.removeAll(keepingCapacity: true)
         hashParts.removeAll(keepingCapacity: true)
         constant.removeAll(keepingCapacity: true)
         ownSlots.removeAll(keepingCapacity: true)
-        mergedCount = 0
-        ownAddress = -1
-        groupAddress = nil
+        ownIndices.removeAll(keepingCapacity: true)
+        addressIndex = -1
+        rememberNames(own, in: table)
+        // Not in place: the targets of the last group hold on to the storage.
+        merged = []
+        merged.reserveCapacity(group.ids.count + own.ids.count)
         var next = 0
         for index in own.ids.indices {
             let id = own.ids[index]
-            ownNames.append(table.nameID(id))
-            let place = Self.place(of: id, in: group, from: next, table)
-            add(Segment(start: next, count: place - next, own: index))
+            ownPlaces[index].update(in: group.ids, table) { table.precedes($0, id) }
+            let place = ownPlaces[index].index
+            merged.append(contentsOf: group.ids[next..<place])
+            ownIndices.append(merged.count)
+            merged.append(id)
             next = place
             if place < group.ids.count, table.nameID(group.ids[place]) == table.nameID(id) { next += 1 }
         }
-        add(Segment(start: next, count: group.ids.count - next, own: -1))
+        merged.append(contentsOf: group.ids[next...])
+        findMetaRange(in: table)
     }
 
-    private mutating func add(_ segment: Segment) {
-        segments.append(segment)
-        mergedCount += segment.count + (segment.own >= 0 ? 1 : 0)
-    }
-
-    /// Where the first label is that does not sort before `id`.
-    private static func place(of id: LabelID, in group: LabelSet, from start: Int, _ table: LabelTable) -> Int {
-        var (low, high) = (start, group.ids.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if table.precedes(group.ids[middle], id) { low = middle + 1 } else { high = middle }
+    /// Places are worth keeping only for the names they were found for.
+    private mutating func rememberNames(_ own: LabelSet, in table: LabelTable) {
+        for (index, id) in own.ids.enumerated() {
+            let name = table.nameID(id).rawValue
+            if index < ownNames.count, ownNames[index] == name { continue }
+            ownNames.removeSubrange(min(index, ownNames.count)...)
+            ownPlaces.removeSubrange(min(index, ownPlaces.count)...)
+            ownNames.append(name)
+            ownPlaces.append(LabelPlace())
         }
-        return low
+        ownNames.removeSubrange(own.ids.count...)
+        ownPlaces.removeSubrange(own.ids.count...)
     }
 
-    /// Takes the group's next label, in order of names.
-    mutating func addGroupLabel(_ id: LabelID, slot: Int32, isAddress: Bool, in table: LabelTable) {
-        if isAddress { groupAddress = id }
-        if table.isMeta(id) || table.hasEmptyValue(id) { return }
+    /// Names starting with `__meta_` are neighbours, since the labels are sorted.
+    private mutating func findMetaRange(in table: LabelTable) {
+        let last = metaRange
+        if last.upperBound <= merged.count, !last.isEmpty, table.isMeta(merged[last.lowerBound]),
+            table.isMeta(merged[last.upperBound - 1]),
+            last.lowerBound == 0 || !table.isMeta(merged[last.lowerBound - 1]),
+            last.upperBound == merged.count || !table.isMeta(merged[last.upperBound])
+        {
+            return
+        }
+        let start = merged.firstIndex { table.isMeta($0) } ?? merged.count
+        metaRange = start..<(merged[start...].firstIndex { !table.isMeta($0) } ?? merged.count)
+    }
+
+    /// The labels of a target that the plan fits.
+    @inline(__always)
+    func labels(_ own: borrowing LabelSet) -> LabelSet {
+        var ids = merged
+        // Copies: `merged` still holds the storage. Writing to the copy is twice as fast as initialising a new array.
+        ids.withUnsafeMutableBufferPointer { ids in
+            for index in ownIndices.indices { ids[ownIndices[index]] = own.ids[index] }
+        }
+        return LabelSet(sortedUnique: ids)
+    }
+
+    // MARK: Identity
+
+    /// Adds the merged label at `index`, in order, to what is hashed.
+    ///
+    /// - Parameter own: Its index among the own labels; -1: the group's.
+    @inline(__always)
+    mutating func addHashed(_ index: Int, own: Int, slot: Int32, in table: LabelTable) {
+        let id = merged[index]
+        if own >= 0 {
+            hashParts.append(HashPart(start: 0, count: 0, own: own, slot: slot))
+            return
+        }
+        if table.hasEmptyValue(id) { return }
         let start = constant.count
         table.withPairBytes(id) { constant.append(contentsOf: $0) }
         let count = constant.count - start
@@ -109,33 +145,43 @@ struct GroupPlan: ~Copyable {
         }
     }
 
-    /// Takes the target's next own label, in order of names.
-    mutating func addOwnLabel(_ id: LabelID, slot: Int32, isAddress: Bool, in table: LabelTable) {
-        if isAddress { ownAddress = ownSlots.count }
-        if !table.isMeta(id) { hashParts.append(HashPart(start: 0, count: 0, own: ownSlots.count, slot: slot)) }
-        ownSlots.append(slot)
+    mutating func setAddress(_ index: Int) { addressIndex = index }
+}
+
+/// Where a name is, or would go, in a sorted list of labels, remembered for the next list.
+struct LabelPlace {
+    private(set) var index = -1
+    /// The names before and at the index, plus one; 0: the list's end.
+    private var left: UInt32 = 0
+    private var right: UInt32 = 0
+
+    /// Finds the first label that does not sort before the name, unless that is where it was in the last list: it is
+    /// when its neighbours there have the names they had.
+    @inline(__always)
+    mutating func update(
+        in ids: ContiguousArray<LabelID>, _ table: LabelTable, precedesName: (LabelID) -> Bool
+    ) {
+        if index >= 0, index <= ids.count, left == Self.name(index - 1, ids, table),
+            right == Self.name(index, ids, table)
+        {
+            return
+        }
+        var (low, high) = (0, ids.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if precedesName(ids[middle]) { low = middle + 1 } else { high = middle }
+        }
+        index = low
+        left = Self.name(low - 1, ids, table)
+        right = Self.name(low, ids, table)
     }
 
-    /// The group's labels with a target's own in their places.
+    /// Whether the label at the place has this name.
     @inline(__always)
-    func merged(_ group: borrowing LabelSet, _ own: borrowing LabelSet) -> LabelSet {
-        if own.ids.isEmpty { return copy group }
-        if group.ids.isEmpty { return copy own }
-        let ids = ContiguousArray<LabelID>(unsafeUninitializedCapacity: mergedCount) { merged, count in
-            group.ids.withUnsafeBufferPointer { groupIDs in
-                for segment in segments {
-                    if segment.count > 0 {
-                        _ = merged[count..<count &+ segment.count].initialize(
-                            fromContentsOf: groupIDs[segment.start..<segment.start &+ segment.count])
-                        count &+= segment.count
-                    }
-                    if segment.own >= 0 {
-                        merged.initializeElement(at: count, to: own.ids[segment.own])
-                        count &+= 1
-                    }
-                }
-            }
-        }
-        return LabelSet(sortedUnique: ids)
+    func isAt(_ name: UInt32) -> Bool { right == name &+ 1 }
+
+    @inline(__always)
+    private static func name(_ index: Int, _ ids: ContiguousArray<LabelID>, _ table: LabelTable) -> UInt32 {
+        index >= 0 && index < ids.count ? table.nameID(ids[index]).rawValue &+ 1 : 0
     }
 }

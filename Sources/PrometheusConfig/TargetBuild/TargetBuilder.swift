@@ -13,14 +13,18 @@ import AllocationCore
 /// Builds the targets of one job. May be used by several threads at once, each with its own scratch.
 // @unchecked: the pointers lead into `storage` and `table`, whose bytes are written before and never change.
 package struct TargetBuilder: @unchecked Sendable {
-    private struct Seed {
+    fileprivate struct Seed {
         var slot: Int32
         var value: UnsafeRawBufferPointer
+        /// Range of ``constantSuffix`` that has name and value.
+        var pairStart: Int
+        var pairEnd: Int
     }
 
     private let table: LabelTable
     /// Nil: no filter, no seeding.
     private let relabeling: CompiledRelabeling?
+    private let hasNoRules: Bool
     private let seeds: UnsafeBufferPointer<Seed>
     private let disableSharding: Int32
     private let trueText: UnsafeRawBufferPointer
@@ -51,6 +55,7 @@ package struct TargetBuilder: @unchecked Sendable {
         addressName = table.nameID(for: "__address__")
         guard filter else {
             relabeling = nil
+            hasNoRules = true
             seeds = storage.allocate([])
             disableSharding = -1
             constantSuffix = self.job
@@ -67,6 +72,7 @@ package struct TargetBuilder: @unchecked Sendable {
             rules, extraNames: [Self.disableShardingName] + seeded.map(\.0), scheme: validationScheme, table: table
         )
         self.relabeling = relabeling
+        hasNoRules = rules.isEmpty
         disableSharding = relabeling.slot(of: Self.disableShardingName)
         var seeds: [Seed] = []
         var suffix: [UInt8] = []
@@ -74,8 +80,9 @@ package struct TargetBuilder: @unchecked Sendable {
             let slot = relabeling.slot(of: name)
             // Of a parameter given twice the first counts.
             if seeds.contains(where: { $0.slot == slot }) { continue }
-            seeds.append(Seed(slot: slot, value: storage.copy(value)))
+            let start = suffix.count
             suffix += Array(name.utf8) + [0xFF] + Array(value.utf8) + [0xFF]
+            seeds.append(Seed(slot: slot, value: storage.copy(value), pairStart: start, pairEnd: suffix.count))
         }
         self.seeds = storage.allocate(seeds)
         suffix += Array(job.utf8)
@@ -97,13 +104,10 @@ package struct TargetBuilder: @unchecked Sendable {
                 dropped += 1
                 continue
             }
-            let address = scratch.plan.ownAddress >= 0 ? own.ids[scratch.plan.ownAddress] : scratch.plan.groupAddress
+            let labels = scratch.plan.labels(own)
+            let address = scratch.plan.addressIndex >= 0 ? labels.ids[scratch.plan.addressIndex] : nil
             targets.append(
-                IdentifiedTarget(
-                    identity: TargetIdentity(rawValue: identity), labels: scratch.plan.merged(group.labels, own),
-                    address: address
-                )
-            )
+                IdentifiedTarget(identity: TargetIdentity(rawValue: identity), labels: labels, address: address))
         }
         return dropped
     }
@@ -111,41 +115,48 @@ package struct TargetBuilder: @unchecked Sendable {
     private func makePlan(_ group: LabelSet, _ own: LabelSet, _ scratch: inout RelabelScratch) {
         scratch.plan.begin(group, own, in: table)
         scratch.beginBase()
-        for index in scratch.plan.segments.indices {
-            let segment = scratch.plan.segments[index]
-            for id in group.ids[segment.start..<segment.start + segment.count] {
-                let slot = relabeling == nil ? -1 : scratch.addToBase(id, in: table)
-                let isAddress = table.nameID(id) == addressName
-                scratch.plan.addGroupLabel(id, slot: slot, isAddress: isAddress, in: table)
-            }
-            if segment.own >= 0 {
-                let id = own.ids[segment.own]
-                let slot = relabeling == nil ? -1 : scratch.addToBase(id, in: table)
-                let isAddress = table.nameID(id) == addressName
-                scratch.plan.addOwnLabel(id, slot: slot, isAddress: isAddress, in: table)
-            }
+        guard let relabeling else {
+            planRange(0..<scratch.plan.merged.count, nil, &scratch)
+            return scratch.plan.hasNoSeedNames = true
         }
-        guard let relabeling else { return scratch.plan.hasConstantSeeds = true }
-        scratch.plan.hasConstantSeeds =
-            relabeling.steps.isEmpty && !scratch.isInBase(disableSharding)
-            && seeds.allSatisfy { !scratch.isInBase($0.slot) }
+        if relabeling.touchesAnyName {
+            planRange(0..<scratch.plan.merged.count, relabeling, &scratch)
+        } else {
+            planRange(0..<scratch.plan.metaRange.lowerBound, relabeling, &scratch)
+            scratch.addMetaToBase(relabeling, in: table)
+            planRange(scratch.plan.metaRange.upperBound..<scratch.plan.merged.count, relabeling, &scratch)
+        }
+        for id in own.ids { scratch.plan.ownSlots.append(scratch.names.slot(of: table.nameID(id))) }
+        scratch.plan.hasNoSeedNames =
+            !scratch.isInBase(disableSharding) && seeds.allSatisfy { !scratch.isInBase($0.slot) }
+    }
+
+    /// Puts a range of the merged labels into the base and into what is hashed.
+    private func planRange(_ range: Range<Int>, _ relabeling: CompiledRelabeling?, _ scratch: inout RelabelScratch) {
+        var own = scratch.plan.ownIndices.firstIndex { $0 >= range.lowerBound } ?? scratch.plan.ownIndices.count
+        for index in range {
+            let id = scratch.plan.merged[index]
+            let isOwn = own < scratch.plan.ownIndices.count && scratch.plan.ownIndices[own] == index
+            defer { own += isOwn ? 1 : 0 }
+            let slot = relabeling == nil ? -1 : scratch.addToBase(id, in: table)
+            if scratch.plan.metaRange.contains(index) { continue }
+            if table.nameID(id).rawValue == addressName.rawValue { scratch.plan.setAddress(index) }
+            scratch.plan.addHashed(index, own: isOwn ? own : -1, slot: slot, in: table)
+        }
     }
 
     /// The identity; nil: dropped.
     @inline(__always)
     private func identify(_ own: borrowing LabelSet, _ scratch: inout RelabelScratch) -> UInt64? {
-        if let relabeling, !scratch.plan.hasConstantSeeds {
-            guard relabel(own, relabeling, &scratch) else { return nil }
-            hashMerged(own, &scratch, skipsTouched: true)
-            for index in scratch.added.indices where scratch.added[index].slot >= 0 {
-                let name = scratch.names.names[Int(scratch.added[index].slot)]
-                if !name.isMeta { scratch.hashInput.append(name: name.bytes, value: scratch.added[index].value) }
-            }
-            scratch.hashInput.append(job)
-        } else {
+        guard let relabeling, !hasNoRules || !scratch.plan.hasNoSeedNames else {
             hashMerged(own, &scratch, skipsTouched: false)
             scratch.hashInput.append(constantSuffix)
+            return scratch.hashInput.hash
         }
+        guard relabel(own, relabeling, &scratch) else { return nil }
+        hashMerged(own, &scratch, skipsTouched: true)
+        hashAdded(&scratch)
+        scratch.hashInput.append(job)
         return scratch.hashInput.hash
     }
 
@@ -164,6 +175,24 @@ package struct TargetBuilder: @unchecked Sendable {
         return true
     }
 
+    private func hashAdded(_ scratch: inout RelabelScratch) {
+        var next = 0
+        if scratch.plan.hasNoSeedNames {
+            // Then the seeds were added first, one for one; what the rules left alone is constant, and mostly in a row.
+            while next < seeds.count {
+                let start = next
+                while next < seeds.count, scratch.added[next].isStill(seeds[next]) { next += 1 }
+                if next > start {
+                    scratch.hashInput.append(constantSuffix[seeds[start].pairStart..<seeds[next - 1].pairEnd])
+                } else {
+                    scratch.hashAdded(next)
+                    next += 1
+                }
+            }
+        }
+        for index in next..<scratch.added.count { scratch.hashAdded(index) }
+    }
+
     @inline(__always)
     private func hashMerged(_ own: borrowing LabelSet, _ scratch: inout RelabelScratch, skipsTouched: Bool) {
         scratch.hashInput.reset()
@@ -179,7 +208,36 @@ package struct TargetBuilder: @unchecked Sendable {
     }
 }
 
+extension RelabelScratch.Added {
+    /// Whether the label is as seeding left it.
+    @inline(__always)
+    fileprivate func isStill(_ seed: TargetBuilder.Seed) -> Bool {
+        slot == seed.slot && value.baseAddress == seed.value.baseAddress && value.count == seed.value.count
+    }
+}
+
 extension RelabelScratch {
+    /// Hashes a label that was set, unless it was deleted since or its name starts with `__meta_`.
+    @inline(__always)
+    fileprivate mutating func hashAdded(_ index: Int) {
+        let label = added[index]
+        guard label.slot >= 0 else { return }
+        let name = names.names[Int(label.slot)]
+        if !name.isMeta { hashInput.append(name: name.bytes, value: label.value) }
+    }
+
+    /// Puts the `__meta_` labels that the rules name into the base.
+    fileprivate mutating func addMetaToBase(_ relabeling: CompiledRelabeling, in table: LabelTable) {
+        for (place, slot) in relabeling.metaSlots.enumerated() {
+            let name = relabeling.names[Int(slot)]
+            metaPlaces[place].update(in: plan.merged, table) { id in
+                table.withNameBytes(id) { ByteOrder.compare($0, name.bytes) < 0 }
+            }
+            guard metaPlaces[place].isAt(name.id) else { continue }
+            table.withValueBytes(plan.merged[metaPlaces[place].index]) { setBase(slot, $0) }
+        }
+    }
+
     @inline(__always)
     fileprivate mutating func appendConstant(_ part: GroupPlan.HashPart) {
         plan.constant.withUnsafeBytes { bytes in
