@@ -117,7 +117,8 @@ struct Report {
 
     func csv() -> String {
         func field(_ text: String) -> String {
-            guard text.contains(where: { ",\"\r\n".contains($0) }) || text.contains("\r\n") else { return text }
+            // By scalars: CR LF is one character, and neither of its halves.
+            guard text.unicodeScalars.contains(where: { ",\"\r\n".unicodeScalars.contains($0) }) else { return text }
             return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
         }
         func line(_ cells: [String]) -> String { cells.map(field).joined(separator: ",") + "\r\n" }

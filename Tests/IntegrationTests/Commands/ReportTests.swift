@@ -18,8 +18,8 @@ import Testing
     func table() {
         #expect(
             report.table(inColour: false) == """
-                JOB               PARTITION  TO
-                a, "b"                    7  -
+                JOB              PARTITION  TO
+                a, "b"                   7  -
                 line\u{FFFD}break\u{FFFD}[31m          -  é
 
                 """)

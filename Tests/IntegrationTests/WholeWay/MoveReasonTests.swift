@@ -10,7 +10,7 @@ import Testing
 /// many as the ring predicts.
 ///
 /// Method: the real executable; the prediction comes from ConsistentHashRing, which the vectors pin to upstream's library.
-@Suite struct MoveReasonTests {
+@ProcessTests @Suite struct MoveReasonTests {
     @Test("Removing and adding a collector is recorded target by target", arguments: ["v1", "v0"])
     func moves(version: String) throws {
         let ring = try #require(ConsistentHashRing.Version(rawValue: version))

@@ -10,7 +10,7 @@ import Testing
 ///
 /// Method: Debian's prometheus with one http_sd job for each collector pointed at the allocator; target files are
 /// rewritten while it runs, and its API is asked until it agrees or a deadline passes.
-@Suite struct PrometheusClientTests {
+@ProcessTests @Suite struct PrometheusClientTests {
     let collectors = ["col-0", "col-1", "col-2"]
 
     @Test("Prometheus finds the union, none twice, under churn of the files")

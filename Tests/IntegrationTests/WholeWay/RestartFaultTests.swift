@@ -11,7 +11,7 @@ import Testing
 /// Method: real processes; 5,000 targets in ten files, 7 collectors; files are rewritten at random, something is
 /// killed at a random moment, thirty times; what is served is compared byte for byte with what psql reads. The seed is
 /// printed, so that a failure can be looked at again (the kernel's scheduling is not replayed).
-@Suite struct RestartFaultTests {
+@ProcessTests @Suite struct RestartFaultTests {
     enum Victim: CaseIterable { case allocator, postgres, both }
 
     let collectors = (0..<7).map { "collector-\($0)" }
