@@ -55,8 +55,10 @@ extension PostgresConnection {
                     statement: nil, site: site)
             case .signalled: continue
             case .ready:
-                guard operation == nil, let connection = self.session?.connection else { continue }
-                if PQconsumeInput(connection) == 0 { throw lose().locating(statement: nil, site: site) }
+                guard operation == nil, let session = self.session else { continue }
+                let isOpen = PQconsumeInput(session.connection) == 1
+                collectNotifications()
+                if !isOpen || session.lastWords != nil { throw lose().locating(statement: nil, site: site) }
             }
         }
     }

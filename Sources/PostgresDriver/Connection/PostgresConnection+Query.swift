@@ -82,7 +82,7 @@ extension PostgresConnection {
         }
     }
 
-    private func runUnprepared(_ sql: SQL) async throws(PostgresError) -> PostgresRows {
+    func runUnprepared(_ sql: SQL) async throws(PostgresError) -> PostgresRows {
         try send(sql)
         try await flush()
         return try await collect(sql.text)

@@ -71,7 +71,7 @@ extension PostgresConnection {
 
     private func control(_ text: String, _ site: PostgresError.CallSite) async throws(PostgresError) {
         _ = try await perform(text, deadline: nil, site: site) { () async throws(PostgresError) in
-            try await run(SQL(unsafeSQL: text))
+            try await runUnprepared(SQL(unsafeSQL: text))
         }
     }
 
@@ -81,7 +81,7 @@ extension PostgresConnection {
             let rows = try await perform("COMMIT", deadline: nil, heedsCancellation: false, site: site) {
                 () async throws(PostgresError) in
                 isSent = true
-                return try await run("COMMIT")
+                return try await runUnprepared("COMMIT")
             }
             // The body went on after a failed statement: the server answers COMMIT by rolling back.
             let tag = withExtendedLifetime(rows) { String(cString: PQcmdStatus(rows.result.pointer)) }
@@ -115,7 +115,7 @@ extension PostgresConnection {
         transactionDeadline = nil
         do throws(PostgresError) {
             _ = try await perform("ROLLBACK", deadline: .now + Self.cancelGrace, heedsCancellation: false, site: site) {
-                () async throws(PostgresError) in try await run("ROLLBACK")
+                () async throws(PostgresError) in try await runUnprepared("ROLLBACK")
             }
         } catch {
             logger.debug("cannot roll back: \(error)")

@@ -127,8 +127,9 @@ extension PostgresConnection {
     ///
     /// - Returns: The server's last words where it had any, with their code; else libpq's.
     func lose(_ otherwise: String? = nil) -> PostgresError {
-        guard let connection = session?.connection else { return endedError }
-        var error: PostgresError?
+        guard let session else { return endedError }
+        let connection = session.connection
+        var error = session.lastWords
         // Bounded: in the middle of a COPY libpq gives the same result again and again.
         for _ in 0..<8 where PQisBusy(connection) == 0 {
             guard let pointer = PQgetResult(connection) else { break }

@@ -112,12 +112,19 @@ package actor PostgresConnection {
     /// Takes in what has arrived without waiting, and tells whether the session is usable: a server that has ended it
     /// meanwhile is noticed.
     package func checkUsable() -> Bool {
-        guard let session else { return false }
-        if PQconsumeInput(session.connection) == 0 {
-            _ = lose("the server closed the session while it was idle")
-            return false
+        guard operation == nil else { return isUsable }
+        // Bounded: a server that talks without end is not waited for. The end may come behind some last words.
+        for _ in 0..<16 {
+            guard let session else { return false }
+            var polled = pollfd(fd: PQsocket(session.connection), events: Int16(POLLIN), revents: 0)
+            guard poll(&polled, 1, 0) != 0 else { break }
+            let isOpen = PQconsumeInput(session.connection) == 1
+            collectNotifications()
+            if !isOpen || session.lastWords != nil {
+                _ = lose("the server closed the session while it was idle")
+                return false
+            }
         }
-        collectNotifications()
         return isUsable
     }
 

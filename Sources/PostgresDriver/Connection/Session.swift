@@ -10,13 +10,27 @@ import CLibpq
 final class Session: @unchecked Sendable {
     let connection: OpaquePointer
     let canceller: Canceller
+    /// What the server said as it ended the session while nothing ran: libpq takes that for a notice.
+    private(set) var lastWords: PostgresError?
 
     init(_ connection: OpaquePointer) {
         self.connection = connection
         canceller = Canceller(connection)
+        // Unretained: the session outlives its connection's last call, and libpq calls from nowhere else.
+        PQsetNoticeReceiver(
+            connection,
+            { session, notice in
+                guard let session, let notice else { return }
+                Unmanaged<Session>.fromOpaque(session).takeUnretainedValue().take(notice)
+            }, Unmanaged.passUnretained(self).toOpaque())
     }
 
     deinit { PQfinish(connection) }
+
+    private func take(_ notice: OpaquePointer) {
+        let error = ServerMessage.error(of: notice, statement: nil)
+        if error.kind == .connectionLost { lastWords = error }
+    }
 }
 
 /// Asks the server to cancel what a session runs.

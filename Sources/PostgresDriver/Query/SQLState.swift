@@ -57,12 +57,17 @@ package struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConve
     package static let raiseException = SQLState(rawValue: "P0001")
 
     /// Whether the same statements may well succeed later with nothing changed: the server is starting or stopping,
-    /// something is full or locked for now, or the transaction lost against another.
+    /// something is full or locked for now, the transaction lost against another, or a pooler mixed up what was prepared
+    /// (the connection prepares nothing from then on).
     package var isTransient: Bool {
         switch errorClass {
         // Connection exception; transaction rollback; insufficient resources; operator intervention; system error.
         case "08", "40", "53", "57", "58": self != .databaseDropped && self != .statementCompletionUnknown
-        default: self == .lockNotAvailable || self == .objectInUse || self == .readOnlySQLTransaction
+        default:
+            [
+                .lockNotAvailable, .objectInUse, .readOnlySQLTransaction, .invalidSQLStatementName,
+                .duplicatePreparedStatement,
+            ].contains(self)
         }
     }
 }
