@@ -13,7 +13,9 @@ struct DiscoveryMetrics: Sendable {
     let receivedUpdates = Counter(label: "prometheus_sd_received_updates_total", dimensions: manager)
     /// `prometheus_sd_updates_total`: batches handed over.
     let updates = Counter(label: "prometheus_sd_updates_total", dimensions: manager)
-    /// `prometheus_sd_failed_configs`: sections that could not be started.
+    /// `prometheus_sd_updates_delayed_total`: changes that came while others still waited to be taken.
+    let updatesDelayed = Counter(label: "prometheus_sd_updates_delayed_total", dimensions: manager)
+    /// `prometheus_sd_failed_configs`: sections that cannot work as they are written.
     let failedConfigs = Gauge(label: "prometheus_sd_failed_configs", dimensions: manager)
     /// `prometheus_sd_file_read_errors_total`: files that were there and could not be taken.
     let fileReadErrors = Counter(label: "prometheus_sd_file_read_errors_total")

@@ -85,12 +85,18 @@ struct DNSClient {
     }
 
     /// A connected socket, closed when it is let go.
-    private final class Connection {
+    private struct Connection: ~Copyable {
         private let descriptor: Int32
         private let server: String
 
         init(_ server: String, _ port: UInt16, isStream: Bool) throws(DNSError) {
             self.server = server
+            descriptor = try Self.open(server, port, isStream: isStream)
+        }
+
+        deinit { close(descriptor) }
+
+        private static func open(_ server: String, _ port: UInt16, isStream: Bool) throws(DNSError) -> Int32 {
             var hints = addrinfo()
             hints.ai_flags = AI_NUMERICHOST
             hints.ai_socktype = Int32((isStream ? SOCK_STREAM : SOCK_DGRAM).rawValue)
@@ -100,7 +106,7 @@ struct DNSClient {
             }
             defer { freeaddrinfo(found) }
             let info = found.pointee
-            descriptor = socket(
+            let descriptor = socket(
                 info.ai_family, info.ai_socktype | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
             guard descriptor >= 0 else { throw .noAnswer(name: server, String(cString: strerror(errno))) }
             if connect(descriptor, info.ai_addr, info.ai_addrlen) != 0, errno != EINPROGRESS {
@@ -108,9 +114,8 @@ struct DNSClient {
                 close(descriptor)
                 throw .noAnswer(name: server, text)
             }
+            return descriptor
         }
-
-        deinit { close(descriptor) }
 
         func send(_ bytes: [UInt8]) throws(DNSError) {
             try wait(for: POLLOUT, until: .now + .milliseconds(Int(DNSClient.patienceMilliseconds)))

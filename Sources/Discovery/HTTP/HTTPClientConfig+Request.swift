@@ -28,13 +28,28 @@ enum HTTPConfigurationError: Error, Equatable, CustomStringConvertible {
 }
 
 extension HTTPClientConfig {
+    /// Why no request can be made of this block, whatever its files hold. Never ignored: a request without its token
+    /// could be answered with somebody else's targets.
+    var refusal: HTTPConfigurationError? {
+        if oauth2 != nil { return .unsupported("oauth2") }
+        let references = [
+            ("basic_auth.username_ref", basicAuth?.usernameRef), ("basic_auth.password_ref", basicAuth?.passwordRef),
+            ("authorization.credentials_ref", authorization?.credentialsRef), ("tls_config.ca_ref", tls.caRef),
+            ("tls_config.cert_ref", tls.certRef), ("tls_config.key_ref", tls.keyRef),
+        ]
+        for (key, reference) in references where reference?.isEmpty == false { return .secretReference(key) }
+        if let minimum = tls.minVersion?.version, let maximum = tls.maxVersion?.version, maximum < minimum {
+            return .tlsVersions
+        }
+        return nil
+    }
+
     /// A `GET` with everything this block says. Blocks while it reads files.
     func request(url: String) throws(HTTPConfigurationError) -> HTTPRequest {
-        // Never ignored: a request without its token could be answered with somebody else's targets.
-        if oauth2 != nil { throw .unsupported("oauth2") }
+        if let refusal { throw refusal }
         var request = HTTPRequest(url: url, followsRedirects: followRedirects, offersHTTP2: enableHTTP2)
         request.authentication = try authentication()
-        request.tls = try tls.options()
+        request.tls = tls.options
         request.proxy = proxy.httpProxy
         for (name, header) in (headers ?? [:]).sorted(by: { $0.key < $1.key }) {
             for value in header.values { request.fields.append(.init(name, value)) }
@@ -48,14 +63,11 @@ extension HTTPClientConfig {
 
     private func authentication() throws(HTTPConfigurationError) -> HTTPAuthentication {
         if let basic = basicAuth {
-            if !basic.usernameRef.isEmpty { throw .secretReference("basic_auth.username_ref") }
-            if !basic.passwordRef.isEmpty { throw .secretReference("basic_auth.password_ref") }
             return .basic(
                 user: basic.usernameFile.isEmpty ? basic.username : try secretText(basic.usernameFile),
                 password: basic.passwordFile.isEmpty ? basic.password.unredacted : try secretText(basic.passwordFile))
         }
         guard let authorization else { return .none }
-        if !authorization.credentialsRef.isEmpty { throw .secretReference("authorization.credentials_ref") }
         let file = authorization.credentialsFile
         let credentials = file.isEmpty ? authorization.credentials.unredacted : try secretText(file)
         return .credentials(scheme: authorization.type, credentials)
@@ -63,17 +75,11 @@ extension HTTPClientConfig {
 }
 
 extension TLSConfig {
-    fileprivate func options() throws(HTTPConfigurationError) -> TLSOptions {
-        for (key, reference) in [("ca_ref", caRef), ("cert_ref", certRef), ("key_ref", keyRef)] where !reference.isEmpty
-        {
-            throw .secretReference("tls_config.\(key)")
-        }
-        let options = TLSOptions(
+    fileprivate var options: TLSOptions {
+        TLSOptions(
             authorities: Self.source(ca, caFile), certificate: Self.source(cert, certFile),
             key: Self.source(key.unredacted, keyFile), serverName: serverName.isEmpty ? nil : serverName,
             isInsecure: insecureSkipVerify, minimum: minVersion?.version, maximum: maxVersion?.version)
-        if let minimum = options.minimum, let maximum = options.maximum, maximum < minimum { throw .tlsVersions }
-        return options
     }
 
     private static func source(_ text: String, _ file: String) -> PEMSource? {

@@ -78,6 +78,7 @@ package final class DiscoveryManager: Sendable {
             metadata: [
                 "jobs": "\(jobs.count)", "started": "\(actions.start.count)", "stopped": "\(actions.stop.count)",
             ])
+        metrics.failedConfigs.record(jobs.reduce(0) { $0 + $1.providers.count(where: \.isRefused) })
         updateGauges(jobs.map(\.job))
         pending.raise()
     }
@@ -122,13 +123,15 @@ package final class DiscoveryManager: Sendable {
 
     private func take(_ round: DiscoveryRound, from running: Running) {
         metrics.receivedUpdates.increment()
-        let (news, jobs) = state.withLock { state -> (Bool?, [String: Int]) in
+        let (news, isLate, jobs) = state.withLock { state -> (Bool?, Bool, [String: Int]) in
+            let isLate = state.hasPendingJobs
             let news = state.take(round, from: running.id, source: running.source)
-            guard news == true else { return (news, [:]) }
-            return (news, state.targetCounts(fedBy: running.id))
+            guard news == true else { return (news, false, [:]) }
+            return (news, isLate, state.targetCounts(fedBy: running.id))
         }
         guard let news else { return }
         if news { metrics.discovered(jobs) }
+        if isLate { metrics.updatesDelayed.increment() }
         pending.raise()
     }
 

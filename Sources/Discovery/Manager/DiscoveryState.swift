@@ -57,6 +57,9 @@ struct DiscoveryState: Sendable {
     private var queue: [String] = []
     private var reportsAreWaiting = false
 
+    /// Something waits to be taken that is more than reports.
+    var hasPendingJobs: Bool { !queue.isEmpty }
+
     /// Targets that a job's providers have now.
     func targetCount(of job: String) -> Int {
         jobs[job]?.providers.reduce(0) { $0 + (providers[$1]?.groups.targetCount ?? 0) } ?? 0

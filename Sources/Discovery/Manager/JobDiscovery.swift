@@ -47,6 +47,14 @@ enum ProviderConfiguration: Sendable, Equatable {
         }
     }
 
+    /// Whether every round must fail, whatever is there to be found.
+    var isRefused: Bool {
+        switch self {
+        case .file: false
+        case .http(let config): config.http.refusal != nil
+        }
+    }
+
     /// What is read, without secrets.
     var source: String {
         switch self {
