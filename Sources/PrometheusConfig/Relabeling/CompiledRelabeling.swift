@@ -37,6 +37,8 @@ struct RelabelStep {
     var modulus: UInt64
     /// The number of this rule among those that match names.
     var nameRule: Int32
+    /// The number of this rule among those whose last outcome is remembered; -1: not worth it.
+    var memo: Int32
 }
 
 /// A part of a template, ready to expand.
@@ -67,6 +69,8 @@ package final class CompiledRelabeling: @unchecked Sendable {
     let touchesAnyName: Bool
     /// Rules whose expression is matched against names.
     let nameRuleCount: Int
+    /// Rules whose last outcome is remembered.
+    let memoCount: Int
     /// The most spans any rule asks for.
     let groupCountMax: Int
     private let regexes: [RelabelRegex]
@@ -93,6 +97,7 @@ package final class CompiledRelabeling: @unchecked Sendable {
             Int32.init)
         touchesAnyName = builder.touchesAnyName
         nameRuleCount = Int(builder.nameRuleCount)
+        memoCount = Int(builder.memoCount)
         groupCountMax = steps.reduce(1) { max($0, Int($1.groupCount)) }
         regexes = builder.regexes
         storage = builder.storage
@@ -135,6 +140,7 @@ private struct RelabelProgramBuilder {
     var regexes: [RelabelRegex] = []
     var touchesAnyName = false
     var nameRuleCount: Int32 = 0
+    var memoCount: Int32 = 0
     private var slots: [LabelNameID: Int32] = [:]
 
     init(table: LabelTable) { self.table = table }
@@ -159,11 +165,17 @@ private struct RelabelProgramBuilder {
         var step = RelabelStep(
             action: .keep, sources: storage.allocate(rule.sourceLabels.map { slot($0) }),
             separator: storage.copy(rule.separator), matcher: regex.matcher, groupCount: 0, target: -1,
-            targetTemplate: storage.allocate([]), replacement: storage.allocate([]), modulus: rule.modulus, nameRule: -1
+            targetTemplate: storage.allocate([]), replacement: storage.allocate([]), modulus: rule.modulus,
+            nameRule: -1,
+            memo: -1
         )
         switch rule.action {
-        case .keep: step.action = .keep
-        case .drop: step.action = .drop
+        case .keep, .drop:
+            step.action = rule.action == .keep ? .keep : .drop
+            if regex.matcher.program != nil {
+                step.memo = memoCount
+                memoCount += 1
+            }
         case .replace: fillReplace(&step, rule, regex)
         case .keepequal: (step.action, step.target) = (.keepEqual, slot(rule.targetLabel))
         case .dropequal: (step.action, step.target) = (.dropEqual, slot(rule.targetLabel))

@@ -10,35 +10,36 @@ import AllocationCore
 
 /// Names by slot, found by the table's number or by their bytes.
 struct LabelNameSlots: ~Copyable {
-    struct Name {
+    struct Name: BitwiseCopyable {
         let bytes: UnsafeRawBufferPointer
         let isMeta: Bool
-        /// The table's number, where the name was found by it.
-        let id: LabelNameID?
+        /// The table's number plus one, where the name was found by it.
+        let idPlusOne: UInt32
+
+        init(_ bytes: UnsafeRawBufferPointer, _ id: LabelNameID?) {
+            self.bytes = bytes
+            isMeta = bytes.starts(with: "__meta_".utf8)
+            idPlusOne = id.map { $0.rawValue + 1 } ?? 0
+        }
     }
 
-    private(set) var names: ContiguousArray<Name> = []
+    private(set) var names = ScratchBuffer<Name>()
     /// Slot plus one by the table's name number; 0: none.
-    private var slotsByID: ContiguousArray<Int32> = []
+    private var slotsByID = ScratchBuffer<Int32>()
     /// Slot plus one by hash of the bytes, open addressing; 0: free.
-    private var slotsByBytes: ContiguousArray<Int32> = ContiguousArray(repeating: 0, count: 64)
+    private var slotsByBytes = ScratchBuffer<Int32>()
     private var arena = ByteArena()
 
     /// Beyond this many names a run starts afresh: the names of a whole process must not pile up here.
     static let countMax = 1 << 16
 
-    init() {}
+    init() { slotsByBytes.append(repeating: 0, count: 64) }
 
     mutating func removeAll() {
-        for name in names {
-            if let id = name.id { slotsByID[Int(id.rawValue)] = 0 }
-        }
-        names.removeAll(keepingCapacity: true)
-        if slotsByBytes.count > 1 << 10 {
-            slotsByBytes = ContiguousArray(repeating: 0, count: 1 << 10)
-        } else {
-            for place in slotsByBytes.indices { slotsByBytes[place] = 0 }
-        }
+        for slot in names.indices where names[slot].idPlusOne > 0 { slotsByID[Int(names[slot].idPlusOne) - 1] = 0 }
+        names.removeAll()
+        slotsByBytes.truncate(to: 1 << 10)
+        for place in slotsByBytes.indices { slotsByBytes[place] = 0 }
         arena.reset()
     }
 
@@ -54,7 +55,7 @@ struct LabelNameSlots: ~Copyable {
         let known = slot(of: id)
         if known >= 0 { return known }
         let slot = slot(ofBytes: bytes, id: id, isStable: true)
-        while slotsByID.count <= Int(id.rawValue) { slotsByID.append(0) }
+        slotsByID.append(repeating: 0, count: max(0, Int(id.rawValue) + 1 - slotsByID.count))
         slotsByID[Int(id.rawValue)] = slot + 1
         return slot
     }
@@ -68,9 +69,7 @@ struct LabelNameSlots: ~Copyable {
         var place = place(of: bytes)
         if slotsByBytes[place] != 0 {
             let slot = slotsByBytes[place] - 1
-            if id != nil {
-                names[Int(slot)] = Name(bytes: names[Int(slot)].bytes, isMeta: names[Int(slot)].isMeta, id: id)
-            }
+            if let id { names[Int(slot)] = Name(names[Int(slot)].bytes, id) }
             return slot
         }
         if (names.count + 1) * 2 > slotsByBytes.count {
@@ -78,7 +77,7 @@ struct LabelNameSlots: ~Copyable {
             place = self.place(of: bytes)
         }
         let stable = isStable ? bytes : arena.copy(bytes)
-        names.append(Name(bytes: stable, isMeta: stable.starts(with: "__meta_".utf8), id: id))
+        names.append(Name(stable, id))
         slotsByBytes[place] = Int32(names.count)
         return Int32(names.count - 1)
     }
@@ -95,7 +94,8 @@ struct LabelNameSlots: ~Copyable {
     }
 
     private mutating func grow() {
-        slotsByBytes = ContiguousArray(repeating: 0, count: slotsByBytes.count * 2)
+        for place in slotsByBytes.indices { slotsByBytes[place] = 0 }
+        slotsByBytes.append(repeating: 0, count: slotsByBytes.count)
         for slot in names.indices { slotsByBytes[place(of: names[slot].bytes)] = Int32(slot + 1) }
     }
 }

@@ -5,7 +5,7 @@
 // so an expression with unbalanced parentheses escapes them, there as here.
 //
 // Thousands of jobs made from the same custom resource carry the same expressions, so compiled ones are shared by their
-// text for as long as anyone uses them.
+// text for as long as anyone uses them, and a little longer.
 //
 
 import CRE2
@@ -92,7 +92,8 @@ package final class RelabelRegex: @unchecked Sendable {
     }
 }
 
-/// Compiled expressions by text, none of them kept alive.
+/// Compiled expressions by text. Only the latest are kept alive: between the check of a configuration and its use, and for
+/// thousands of jobs with the same few rules.
 private struct RegexCache {
     private struct Entry {
         weak var regex: RelabelRegex?
@@ -101,6 +102,10 @@ private struct RegexCache {
     // By bytes: Swift's strings are equal when they are canonically equivalent, expressions are not.
     private var entries: [[UInt8]: Entry] = [:]
     private var sweepAt = 256
+    private var latest: [RelabelRegex] = []
+    private var latestNext = 0
+
+    private static let latestMax = 256
 
     func regex(for text: String) -> RelabelRegex? { entries[Array(text.utf8)]?.regex }
 
@@ -113,6 +118,12 @@ private struct RegexCache {
             sweepAt = max(256, 2 * entries.count)
         }
         entries[key] = Entry(regex: regex)
+        if latest.count < Self.latestMax {
+            latest.append(regex)
+        } else {
+            latest[latestNext] = regex
+            latestNext = (latestNext + 1) % Self.latestMax
+        }
         return regex
     }
 }

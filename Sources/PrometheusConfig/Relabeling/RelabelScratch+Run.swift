@@ -12,75 +12,115 @@ extension RelabelScratch {
     ///
     /// - Returns: The index of the rule that dropped the target; nil when it was kept.
     mutating func run(_ relabeling: CompiledRelabeling) -> Int? {
-        for index in relabeling.steps.indices {
-            if !run(relabeling.steps[index], relabeling) { return index }
-        }
+        guard let steps = relabeling.steps.baseAddress else { return nil }
+        for index in 0..<relabeling.steps.count where !run(steps + index, relabeling) { return index }
         return nil
     }
 
     /// False: the target is dropped.
     @inline(__always)
-    private mutating func run(_ step: RelabelStep, _ relabeling: CompiledRelabeling) -> Bool {
-        switch step.action {
-        case .keep: return step.matcher.matches(input(step))
-        case .drop: return !step.matcher.matches(input(step))
-        case .keepEqual: return RegexMatcher.equal(input(step), value(step.target))
-        case .dropEqual: return !RegexMatcher.equal(input(step), value(step.target))
+    private mutating func run(_ step: UnsafePointer<RelabelStep>, _ relabeling: CompiledRelabeling) -> Bool {
+        switch step.pointee.action {
+        case .keep: return matches(step)
+        case .drop: return !matches(step)
+        case .keepEqual: return RegexMatcher.equal(input(step), value(step.pointee.target))
+        case .dropEqual: return !RegexMatcher.equal(input(step), value(step.pointee.target))
         case .replace: replace(step, relabeling)
-        case .copy: set(step.target, input(step))
-        case .assign: set(step.target, expand(step.replacement, UnsafeRawBufferPointer(start: nil, count: 0)))
-        case .hashMod: set(step.target, hashMod(step))
-        case .lowercase: set(step.target, SimpleCaseMapping.lower.map(input(step), in: &arena))
-        case .uppercase: set(step.target, SimpleCaseMapping.upper.map(input(step), in: &arena))
+        case .copy: set(step.pointee.target, input(step))
+        case .assign:
+            set(step.pointee.target, expand(step.pointee.replacement, UnsafeRawBufferPointer(start: nil, count: 0)))
+        case .hashMod: set(step.pointee.target, hashMod(step))
+        case .lowercase: set(step.pointee.target, SimpleCaseMapping.lower.map(input(step), in: &arena))
+        case .uppercase: set(step.pointee.target, SimpleCaseMapping.upper.map(input(step), in: &arena))
         case .labelMap: mapNames(step)
         case .labelDrop: deleteNames(step, matching: true)
         case .labelKeep: deleteNames(step, matching: false)
-        case .delete: for slot in step.sources { delete(slot) }
+        case .delete: for slot in step.pointee.sources { delete(slot) }
         }
         return true
     }
 
+    @inline(__always)
+    private mutating func matches(_ step: UnsafePointer<RelabelStep>) -> Bool {
+        let input = input(step)
+        if step.pointee.memo < 0 { return step.pointee.matcher.matches(input) }
+        return matchesRemembering(step, input)
+    }
+
+    private mutating func matchesRemembering(
+        _ step: UnsafePointer<RelabelStep>, _ input: UnsafeRawBufferPointer
+    ) -> Bool {
+        guard input.count <= MatchMemo.bytesMax else { return step.pointee.matcher.matches(input) }
+        let index = Int(step.pointee.memo)
+        if memos[index].count == input.count {
+            let isSame = withUnsafeBytes(of: memos[index].bytes) { known in
+                RegexMatcher.equal(UnsafeRawBufferPointer(rebasing: known[..<input.count]), input)
+            }
+            if isSame { return memos[index].isMatch }
+        }
+        let isMatch = step.pointee.matcher.matches(input)
+        memos[index].count = input.count
+        memos[index].isMatch = isMatch
+        withUnsafeMutableBytes(of: &memos[index].bytes) { $0.copyMemory(from: input) }
+        return isMatch
+    }
+
     /// The source labels' values, joined; an absent one is empty.
     @inline(__always)
-    private mutating func input(_ step: RelabelStep) -> UnsafeRawBufferPointer {
-        if step.sources.count == 1 { return value(step.sources[0]) }
-        if step.sources.isEmpty { return UnsafeRawBufferPointer(start: nil, count: 0) }
+    private mutating func input(_ step: UnsafePointer<RelabelStep>) -> UnsafeRawBufferPointer {
+        if step.pointee.sources.count == 1 { return value(step.pointee.sources[0]) }
+        if step.pointee.sources.isEmpty { return UnsafeRawBufferPointer(start: nil, count: 0) }
         return joinedInput(step)
     }
 
-    private mutating func joinedInput(_ step: RelabelStep) -> UnsafeRawBufferPointer {
-        var count = step.separator.count &* (step.sources.count &- 1)
-        for slot in step.sources { count = count &+ value(slot).count }
+    private mutating func joinedInput(_ step: UnsafePointer<RelabelStep>) -> UnsafeRawBufferPointer {
+        if step.pointee.sources.count == 2 {
+            return joined(value(step.pointee.sources[0]), step.pointee.separator, value(step.pointee.sources[1]))
+        }
+        var count = step.pointee.separator.count &* (step.pointee.sources.count &- 1)
+        for slot in step.pointee.sources { count = count &+ value(slot).count }
         let place = arena.allocate(count)
         var end = 0
-        for index in step.sources.indices {
-            if index > 0 { end &+= (place + end).copyShort(step.separator) }
-            end &+= (place + end).copyShort(value(step.sources[index]))
+        for index in step.pointee.sources.indices {
+            if index > 0 { end &+= (place + end).copyShort(step.pointee.separator) }
+            end &+= (place + end).copyShort(value(step.pointee.sources[index]))
         }
+        return UnsafeRawBufferPointer(start: place, count: count)
+    }
+
+    @inline(__always)
+    private mutating func joined(
+        _ first: UnsafeRawBufferPointer, _ separator: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
+    ) -> UnsafeRawBufferPointer {
+        let count = first.count &+ separator.count &+ second.count
+        let place = arena.allocate(count)
+        var end = place.copyShort(first)
+        end &+= (place + end).copyShort(separator)
+        end &+= (place + end).copyShort(second)
         return UnsafeRawBufferPointer(start: place, count: count)
     }
 
     // MARK: replace, hashmod
 
-    private mutating func replace(_ step: RelabelStep, _ relabeling: CompiledRelabeling) {
+    private mutating func replace(_ step: UnsafePointer<RelabelStep>, _ relabeling: CompiledRelabeling) {
         let input = input(step)
-        if step.groupCount == 0 {
-            guard step.matcher.matches(input) else { return }
+        if step.pointee.groupCount == 0 {
+            guard step.pointee.matcher.matches(input) else { return }
         } else {
-            guard step.matcher.match(input, groups: groups, groupCount: step.groupCount) else { return }
+            guard step.pointee.matcher.match(input, groups: groups, groupCount: step.pointee.groupCount) else { return }
         }
-        var target = step.target
+        var target = step.pointee.target
         if target < 0 {
-            let name = expand(step.targetTemplate, input)
+            let name = expand(step.pointee.targetTemplate, input)
             guard relabeling.scheme.isValidLabelName(name) else { return }
             target = slot(ofName: name)
         }
-        set(target, expand(step.replacement, input))
+        set(target, expand(step.pointee.replacement, input))
     }
 
-    private mutating func hashMod(_ step: RelabelStep) -> UnsafeRawBufferPointer {
+    private mutating func hashMod(_ step: UnsafePointer<RelabelStep>) -> UnsafeRawBufferPointer {
         // One shard is what the operator writes for an unsharded Prometheus: no digest needed to know the remainder.
-        var remainder = step.modulus == 1 ? 0 : MD5.lowerHalf(of: input(step)) % step.modulus
+        var remainder = step.pointee.modulus == 1 ? 0 : MD5.lowerHalf(of: input(step)) % step.pointee.modulus
         let digitsMax = 20
         let place = arena.allocate(digitsMax)
         var start = digitsMax
@@ -129,8 +169,8 @@ extension RelabelScratch {
     // MARK: Rules about names
 
     /// Over the labels as they are now: what is set here is not visited.
-    private mutating func mapNames(_ step: RelabelStep) {
-        pending.removeAll(keepingCapacity: true)
+    private mutating func mapNames(_ step: UnsafePointer<RelabelStep>) {
+        pending.removeAll()
         for index in baseSlots.indices {
             let slot = baseSlots[index]
             guard !isTouched(slot), !value(slot).isEmpty else { continue }
@@ -144,7 +184,7 @@ extension RelabelScratch {
         for index in pending.indices { set(pending[index].slot, pending[index].value) }
     }
 
-    private mutating func deleteNames(_ step: RelabelStep, matching: Bool) {
+    private mutating func deleteNames(_ step: UnsafePointer<RelabelStep>, matching: Bool) {
         for index in baseSlots.indices {
             let slot = baseSlots[index]
             if !isTouched(slot), (nameResult(step, slot) >= 0) == matching { delete(slot) }
@@ -157,8 +197,8 @@ extension RelabelScratch {
 
     /// What the rule says of the name, matched once for as long as the rules stay bound.
     @inline(__always)
-    private mutating func nameResult(_ step: RelabelStep, _ slot: Int32) -> Int32 {
-        let index = Int(slot) &* nameRuleCount &+ Int(step.nameRule)
+    private mutating func nameResult(_ step: UnsafePointer<RelabelStep>, _ slot: Int32) -> Int32 {
+        let index = Int(slot) &* nameRuleCount &+ Int(step.pointee.nameRule)
         let known = nameResults[index]
         if known != NameResult.unknown { return known }
         let result = matchName(step, slot)
@@ -166,28 +206,30 @@ extension RelabelScratch {
         return result
     }
 
-    private mutating func matchName(_ step: RelabelStep, _ slot: Int32) -> Int32 {
+    private mutating func matchName(_ step: UnsafePointer<RelabelStep>, _ slot: Int32) -> Int32 {
         let name = names.names[Int(slot)].bytes
-        guard step.matcher.matches(name) else { return NameResult.noMatch }
-        guard step.action == .labelMap else { return 0 }
+        guard step.pointee.matcher.matches(name) else { return NameResult.noMatch }
+        guard step.pointee.action == .labelMap else { return 0 }
         // The result is kept for more than this target, but the arena's bytes are copied when the slot is made.
         return self.slot(ofName: replaceAll(in: name, step))
     }
 
     /// Every match replaced, as Go's ReplaceAllString does. An anchored expression has one match, the whole name; one
     /// that escapes its anchors by unbalanced parentheses may match a part.
-    private mutating func replaceAll(in name: UnsafeRawBufferPointer, _ step: RelabelStep) -> UnsafeRawBufferPointer {
+    private mutating func replaceAll(in name: UnsafeRawBufferPointer, _ step: UnsafePointer<RelabelStep>)
+        -> UnsafeRawBufferPointer
+    {
         var result: [UInt8] = []
         var copied = 0
         var search = 0
         while search <= name.count,
-            step.matcher.match(name, from: search, groups: groups, groupCount: max(1, step.groupCount))
+            step.pointee.matcher.match(name, from: search, groups: groups, groupCount: max(1, step.pointee.groupCount))
         {
             let match = Int(groups[0].start)..<Int(groups[0].end)
             result.append(contentsOf: name[copied..<match.lowerBound])
             // An empty match directly behind the one before is none.
             if match.upperBound > copied || match.lowerBound == 0 {
-                result.append(contentsOf: expand(step.replacement, name))
+                result.append(contentsOf: expand(step.pointee.replacement, name))
             }
             copied = match.upperBound
             search = max(match.upperBound, search + Self.characterBytes(name, at: search))

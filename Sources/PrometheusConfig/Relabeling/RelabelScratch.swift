@@ -16,7 +16,7 @@ import CRE2
 /// What one target leaves behind is valid until the next one begins.
 package struct RelabelScratch: ~Copyable {
     /// A label in the state of the running target.
-    private struct Slot {
+    struct Slot: BitwiseCopyable {
         /// The value in the base; empty where there is none.
         var baseValue = UnsafeRawBufferPointer(start: nil, count: 0)
         /// The base this value belongs to.
@@ -28,7 +28,7 @@ package struct RelabelScratch: ~Copyable {
     }
 
     /// A label that was set; slot -1: deleted since.
-    struct Added {
+    struct Added: BitwiseCopyable {
         var slot: Int32
         var value: UnsafeRawBufferPointer
     }
@@ -40,29 +40,40 @@ package struct RelabelScratch: ~Copyable {
         // Zero and up: matched; for a labelmap the slot of the new name.
     }
 
+    /// The last input of a rule and what came of it. The targets of a group, and neighbouring groups, mostly agree in what
+    /// is asked about them: namespace, phase, the operator's own labels.
+    struct MatchMemo: BitwiseCopyable {
+        static let bytesMax = 64
+
+        var count = -1
+        var isMatch = false
+        var bytes = SIMD64<UInt8>()
+    }
+
     // The rules that the slots belong to; they own names and constants.
     private var relabeling: CompiledRelabeling?
     private var touchesAnyName = false
     private(set) var nameRuleCount = 0
     var names = LabelNameSlots()
-    private var slots: ContiguousArray<Slot> = []
-    private(set) var added: ContiguousArray<Added> = []
+    private var slots = ScratchBuffer<Slot>()
+    private(set) var added = ScratchBuffer<Added>()
     /// Slots of the base's labels in order, where every label has one.
-    private(set) var baseSlots: ContiguousArray<Int32> = []
+    private(set) var baseSlots = ScratchBuffer<Int32>()
     private var baseStamp: UInt64 = 0
     private var targetStamp: UInt64 = 0
     /// By slot, `nameRuleCount` each.
-    var nameResults: ContiguousArray<Int32> = []
+    var nameResults = ScratchBuffer<Int32>()
+    var memos = ScratchBuffer<MatchMemo>()
     /// Texts that rules make.
     var arena = ByteArena()
     /// What a labelmap is about to set.
-    var pending: ContiguousArray<Added> = []
+    var pending = ScratchBuffer<Added>()
     private(set) var groups: UnsafeMutablePointer<cre2_span>
     private var groupCapacity = 8
     var hashInput = HashInput()
     var plan = GroupPlan()
     /// Where each of the rules' `metaSlots` was in the last group.
-    var metaPlaces: ContiguousArray<LabelPlace> = []
+    var metaPlaces = ScratchBuffer<LabelPlace>()
 
     package init() { groups = .allocate(capacity: groupCapacity) }
 
@@ -78,10 +89,13 @@ package struct RelabelScratch: ~Copyable {
 
     private mutating func rebind(_ relabeling: CompiledRelabeling) {
         names.removeAll()
-        slots.removeAll(keepingCapacity: true)
-        nameResults.removeAll(keepingCapacity: true)
+        slots.removeAll()
+        nameResults.removeAll()
         plan.forget()
-        metaPlaces = ContiguousArray(repeating: LabelPlace(), count: relabeling.metaSlots.count)
+        metaPlaces.removeAll()
+        metaPlaces.append(repeating: LabelPlace(), count: relabeling.metaSlots.count)
+        memos.removeAll()
+        memos.append(repeating: MatchMemo(), count: relabeling.memoCount)
         self.relabeling = relabeling
         touchesAnyName = relabeling.touchesAnyName
         nameRuleCount = relabeling.nameRuleCount
@@ -100,14 +114,14 @@ package struct RelabelScratch: ~Copyable {
     private mutating func extendSlots() {
         while slots.count < names.names.count {
             slots.append(Slot())
-            for _ in 0..<nameRuleCount { nameResults.append(NameResult.unknown) }
+            nameResults.append(repeating: NameResult.unknown, count: nameRuleCount)
         }
     }
 
     /// Starts a new base without labels.
     mutating func beginBase() {
         baseStamp &+= 1
-        baseSlots.removeAll(keepingCapacity: true)
+        baseSlots.removeAll()
     }
 
     /// The slot that the next label of the base has, in order of names; -1: no rule can see it.
@@ -138,7 +152,7 @@ package struct RelabelScratch: ~Copyable {
     @inline(__always)
     mutating func beginTarget() {
         targetStamp &+= 1
-        added.removeAll(keepingCapacity: true)
+        added.removeAll()
         arena.reset()
     }
 
@@ -198,7 +212,8 @@ package struct RelabelScratch: ~Copyable {
             let slot = names.slot(of: table.nameID(id))
             if slot < 0 || !isTouched(slot) { labels.append((table.name(id), table.value(id))) }
         }
-        for label in added where label.slot >= 0 {
+        for index in added.indices where added[index].slot >= 0 {
+            let label = added[index]
             let name = String(decoding: names.names[Int(label.slot)].bytes, as: UTF8.self)
             labels.append((name, String(decoding: label.value, as: UTF8.self)))
         }

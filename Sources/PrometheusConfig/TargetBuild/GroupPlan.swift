@@ -14,7 +14,7 @@ import AllocationCore
 /// How to merge and to hash a group's targets.
 struct GroupPlan: ~Copyable {
     /// A part of the identity's bytes.
-    struct HashPart {
+    struct HashPart: BitwiseCopyable {
         /// Range of ``constant``; empty for an own label.
         var start: Int
         var count: Int
@@ -25,18 +25,18 @@ struct GroupPlan: ~Copyable {
     }
 
     private var isMade = false
-    private var ownNames: ContiguousArray<UInt32> = []
-    private var ownPlaces: ContiguousArray<LabelPlace> = []
+    private var ownNames = ScratchBuffer<UInt32>()
+    private var ownPlaces = ScratchBuffer<LabelPlace>()
     /// The index of each own label among the merged ones.
-    private(set) var ownIndices: ContiguousArray<Int> = []
+    private(set) var ownIndices = ScratchBuffer<Int>()
     /// The slot of each own label; -1: no rule can see it.
-    var ownSlots: ContiguousArray<Int32> = []
+    var ownSlots = ScratchBuffer<Int32>()
     /// The merged labels of the target that the plan was made for.
     private(set) var merged: ContiguousArray<LabelID> = []
     /// Where the names starting with `__meta_` are among the merged labels.
     private(set) var metaRange = 0..<0
-    private(set) var hashParts: ContiguousArray<HashPart> = []
-    private(set) var constant: ContiguousArray<UInt8> = []
+    private(set) var hashParts = ScratchBuffer<HashPart>()
+    private(set) var constant = ScratchBuffer<UInt8>()
     /// Whether the labels have no name that seeding touches.
     var hasNoSeedNames = false
     /// The index of `__address__` among the merged labels; -1: there is none.
@@ -59,10 +59,10 @@ struct GroupPlan: ~Copyable {
     /// Merges; an own label replaces the group's of the same name (spec/target-allocator.md 6.2).
     mutating func begin(_ group: LabelSet, _ own: LabelSet, in table: LabelTable) {
         isMade = true
-        hashParts.removeAll(keepingCapacity: true)
-        constant.removeAll(keepingCapacity: true)
-        ownSlots.removeAll(keepingCapacity: true)
-        ownIndices.removeAll(keepingCapacity: true)
+        hashParts.removeAll()
+        constant.removeAll()
+        ownSlots.removeAll()
+        ownIndices.removeAll()
         addressIndex = -1
         rememberNames(own, in: table)
         // Not in place: the targets of the last group hold on to the storage.
@@ -85,16 +85,16 @@ struct GroupPlan: ~Copyable {
 
     /// Places are worth keeping only for the names they were found for.
     private mutating func rememberNames(_ own: LabelSet, in table: LabelTable) {
-        for (index, id) in own.ids.enumerated() {
-            let name = table.nameID(id).rawValue
+        for index in own.ids.indices {
+            let name = table.nameID(own.ids[index]).rawValue
             if index < ownNames.count, ownNames[index] == name { continue }
-            ownNames.removeSubrange(min(index, ownNames.count)...)
-            ownPlaces.removeSubrange(min(index, ownPlaces.count)...)
+            ownNames.truncate(to: index)
+            ownPlaces.truncate(to: index)
             ownNames.append(name)
             ownPlaces.append(LabelPlace())
         }
-        ownNames.removeSubrange(own.ids.count...)
-        ownPlaces.removeSubrange(own.ids.count...)
+        ownNames.truncate(to: own.ids.count)
+        ownPlaces.truncate(to: own.ids.count)
     }
 
     /// Names starting with `__meta_` are neighbours, since the labels are sorted.
@@ -136,8 +136,7 @@ struct GroupPlan: ~Copyable {
         }
         if table.hasEmptyValue(id) { return }
         let start = constant.count
-        table.withPairBytes(id) { constant.append(contentsOf: $0) }
-        let count = constant.count - start
+        let count = table.withPairBytes(id) { UnsafeMutableRawPointer(constant.extend(by: $0.count)).copyShort($0) }
         if slot < 0, let last = hashParts.last, last.own < 0, last.slot < 0 {
             hashParts[hashParts.count - 1].count += count
         } else {
@@ -149,7 +148,7 @@ struct GroupPlan: ~Copyable {
 }
 
 /// Where a name is, or would go, in a sorted list of labels, remembered for the next list.
-struct LabelPlace {
+struct LabelPlace: BitwiseCopyable {
     private(set) var index = -1
     /// The names before and at the index, plus one; 0: the list's end.
     private var left: UInt32 = 0

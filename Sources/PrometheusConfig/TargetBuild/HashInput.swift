@@ -6,52 +6,29 @@ import AllocationCore
 
 /// A growing run of bytes.
 struct HashInput: ~Copyable {
-    private var base: UnsafeMutableRawPointer
-    private var capacity = 1 << 10
-    private var count = 0
+    private var bytes = ScratchBuffer<UInt8>(capacity: 1 << 10)
 
-    init() { base = .allocate(byteCount: capacity, alignment: 16) }
-
-    deinit { base.deallocate() }
+    init() {}
 
     @inline(__always)
-    mutating func reset() { count = 0 }
+    mutating func reset() { bytes.removeAll() }
 
     @inline(__always)
-    mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        reserve(bytes.count)
-        count &+= (base + count).copyShort(bytes)
+    mutating func append(_ added: UnsafeRawBufferPointer) {
+        _ = UnsafeMutableRawPointer(bytes.extend(by: added.count)).copyShort(added)
     }
-
-    @inline(__always)
-    mutating func append(_ bytes: Slice<UnsafeRawBufferPointer>) { append(UnsafeRawBufferPointer(rebasing: bytes)) }
 
     /// Appends `name 0xFF value 0xFF`.
     @inline(__always)
     mutating func append(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-        reserve(name.count &+ value.count &+ 2)
-        count &+= (base + count).copyShort(name)
-        base.storeBytes(of: 0xFF, toByteOffset: count, as: UInt8.self)
-        count &+= 1
-        count &+= (base + count).copyShort(value)
-        base.storeBytes(of: 0xFF, toByteOffset: count, as: UInt8.self)
-        count &+= 1
+        let place = UnsafeMutableRawPointer(bytes.extend(by: name.count &+ value.count &+ 2))
+        let nameEnd = place.copyShort(name)
+        place.storeBytes(of: 0xFF, toByteOffset: nameEnd, as: UInt8.self)
+        let valueEnd = nameEnd &+ 1 &+ (place + nameEnd + 1).copyShort(value)
+        place.storeBytes(of: 0xFF, toByteOffset: valueEnd, as: UInt8.self)
     }
 
-    @inline(__always)
-    private mutating func reserve(_ added: Int) {
-        if count &+ added > capacity { grow(to: count + added) }
-    }
-
-    private mutating func grow(to needed: Int) {
-        let larger = max(needed, 2 * capacity)
-        let moved = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
-        moved.copyMemory(from: base, byteCount: count)
-        base.deallocate()
-        (base, capacity) = (moved, larger)
-    }
-
-    var hash: UInt64 { XXH64.hash(UnsafeRawBufferPointer(start: base, count: count)) }
+    var hash: UInt64 { XXH64.hash(bytes.bytes) }
 }
 
 extension UnsafeMutableRawPointer {

@@ -115,17 +115,14 @@ package struct TargetBuilder: @unchecked Sendable {
     private func makePlan(_ group: LabelSet, _ own: LabelSet, _ scratch: inout RelabelScratch) {
         scratch.plan.begin(group, own, in: table)
         scratch.beginBase()
-        guard let relabeling else {
-            planRange(0..<scratch.plan.merged.count, nil, &scratch)
-            return scratch.plan.hasNoSeedNames = true
-        }
-        if relabeling.touchesAnyName {
+        if let relabeling, relabeling.touchesAnyName {
             planRange(0..<scratch.plan.merged.count, relabeling, &scratch)
         } else {
             planRange(0..<scratch.plan.metaRange.lowerBound, relabeling, &scratch)
-            scratch.addMetaToBase(relabeling, in: table)
+            if let relabeling { scratch.addMetaToBase(relabeling, in: table) }
             planRange(scratch.plan.metaRange.upperBound..<scratch.plan.merged.count, relabeling, &scratch)
         }
+        guard relabeling != nil else { return scratch.plan.hasNoSeedNames = true }
         for id in own.ids { scratch.plan.ownSlots.append(scratch.names.slot(of: table.nameID(id))) }
         scratch.plan.hasNoSeedNames =
             !scratch.isInBase(disableSharding) && seeds.allSatisfy { !scratch.isInBase($0.slot) }
@@ -133,7 +130,9 @@ package struct TargetBuilder: @unchecked Sendable {
 
     /// Puts a range of the merged labels into the base and into what is hashed.
     private func planRange(_ range: Range<Int>, _ relabeling: CompiledRelabeling?, _ scratch: inout RelabelScratch) {
-        var own = scratch.plan.ownIndices.firstIndex { $0 >= range.lowerBound } ?? scratch.plan.ownIndices.count
+        var own =
+            scratch.plan.ownIndices.indices.first { scratch.plan.ownIndices[$0] >= range.lowerBound }
+            ?? scratch.plan.ownIndices.count
         for index in range {
             let id = scratch.plan.merged[index]
             let isOwn = own < scratch.plan.ownIndices.count && scratch.plan.ownIndices[own] == index
@@ -183,7 +182,9 @@ package struct TargetBuilder: @unchecked Sendable {
                 let start = next
                 while next < seeds.count, scratch.added[next].isStill(seeds[next]) { next += 1 }
                 if next > start {
-                    scratch.hashInput.append(constantSuffix[seeds[start].pairStart..<seeds[next - 1].pairEnd])
+                    scratch.hashInput.append(
+                        UnsafeRawBufferPointer(
+                            rebasing: constantSuffix[seeds[start].pairStart..<seeds[next - 1].pairEnd]))
                 } else {
                     scratch.hashAdded(next)
                     next += 1
@@ -240,8 +241,6 @@ extension RelabelScratch {
 
     @inline(__always)
     fileprivate mutating func appendConstant(_ part: GroupPlan.HashPart) {
-        plan.constant.withUnsafeBytes { bytes in
-            hashInput.append(UnsafeRawBufferPointer(rebasing: bytes[part.start..<part.start &+ part.count]))
-        }
+        hashInput.append(UnsafeRawBufferPointer(rebasing: plan.constant.bytes[part.start..<part.start &+ part.count]))
     }
 }
