@@ -22,6 +22,8 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     case authenticationFailed(PostgresError)
     /// No answer, or a session lost; what was not committed is undone.
     case unreachable(PostgresError)
+    /// A name that PostgreSQL cannot hold. Rename it.
+    case unstorable(String)
     /// What is stored contradicts itself.
     case corrupted(String)
     /// Any other refusal of the server.
@@ -30,6 +32,7 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     /// Sorts a driver's error by its SQLSTATE.
     package init(_ error: PostgresError) {
         switch error.sqlState {
+        case .undefinedTable?, .invalidSchemaName?: self = .notMigrated
         case .readOnlySQLTransaction?: self = .readOnly(error)
         case .diskFull?: self = .diskFull(error)
         case .insufficientPrivilege?: self = .insufficientPrivilege(error)
@@ -55,7 +58,7 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     package var isRetryable: Bool {
         switch self {
         case .unreachable, .readOnly, .diskFull, .insufficientPrivilege, .authenticationFailed: true
-        case .notMigrated, .schemaNewer, .fenced, .headMoved, .corrupted, .server: false
+        case .notMigrated, .schemaNewer, .fenced, .headMoved, .unstorable, .corrupted, .server: false
         }
     }
 
@@ -74,6 +77,7 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
             "the database role lacks a privilege; grant it ledger_writer, or migrate as the owner: \(error)"
         case .authenticationFailed(let error): "the database refuses this user or password: \(error)"
         case .unreachable(let error): "the database cannot be reached: \(error)"
+        case .unstorable(let what): "PostgreSQL cannot store \(what); rename it"
         case .corrupted(let what): "the ledger contradicts itself: \(what); run: target-ledger verify"
         case .server(let error): "the database refuses: \(error)"
         }

@@ -4,7 +4,10 @@
 
 import AllocationCore
 
-/// Rows to be added to the dictionaries, and the ids that the revision's events refer to.
+/// Rows to be added to the dictionaries, in the order in which they get their ids.
+///
+/// New label sets are in the order of their digests and new targets in that of their identities, so that a million of
+/// them are appended to the index on it and not scattered over it.
 struct DictionaryAdditions: Sendable {
     struct NewLabelSet: Sendable {
         let labels: LabelSet
@@ -15,11 +18,14 @@ struct DictionaryAdditions: Sendable {
         let job: Int32
         let identity: TargetIdentity
         let address: LabelID?
+
+        static func precedes(_ a: NewTarget, _ b: NewTarget) -> Bool {
+            // As the index compares them: identities as signed numbers.
+            (a.job, Int64(bitPattern: a.identity.rawValue)) < (b.job, Int64(bitPattern: b.identity.rawValue))
+        }
     }
 
     var labels: ContiguousArray<LabelID> = []
-    /// Keyed by label set, so that two targets with equal labels share a row.
-    var labelSetIDs: [LabelSetKey: Int32] = [:]
     var labelSets: ContiguousArray<NewLabelSet> = []
     var targets: ContiguousArray<NewTarget> = []
     var jobs: [String] = []
@@ -31,18 +37,4 @@ struct DictionaryAdditions: Sendable {
         labels.isEmpty && labelSets.isEmpty && targets.isEmpty && jobs.isEmpty && collectors.isEmpty
             && configuration == nil && ring == nil
     }
-}
-
-/// A revision's events by stored ids; parallel to `AllocationChange.targets`. 0 stands for none.
-struct ResolvedChange: Sendable {
-    var targets: ContiguousArray<Int32> = []
-    var labelSetsBefore: ContiguousArray<Int32> = []
-    var labelSetsAfter: ContiguousArray<Int32> = []
-    /// By CollectorNumber; 0 for collectors that the change does not name.
-    var collectors: ContiguousArray<Int32> = []
-    var configuration: Int32?
-    var ring: Int32 = 0
-    var ringDigest: Digest32 = .zero
-    /// Hash of each event, in order: target events, then collector events.
-    var tree = MerkleTree()
 }

@@ -5,21 +5,53 @@
 import AllocationCore
 import PostgresDriver
 
-/// The rows of one dictionary transaction.
+/// The rows that one append adds to the dictionaries, in parts that are a transaction each.
 struct DictionaryWrite: Sendable {
     let additions: DictionaryAdditions
     let highest: LedgerDictionary.Highest
-    /// As before the additions.
-    let dictionary: LedgerDictionary
+    /// Stored ids by LabelID, those of the additions included.
+    let labels: ContiguousArray<Int32>
     let table: LabelTable
 
-    private static let chunkBytes = 256 * 1024
+    /// A range of one dictionary's additions.
+    enum Step: Sendable, Hashable {
+        case names
+        case labels(Range<Int>)
+        case labelSets(Range<Int>)
+        case targets(Range<Int>)
+    }
 
-    func run(_ connection: isolated PostgresConnection) async throws {
-        try await addNames(connection)
-        try await copyLabels(connection)
-        try await copyLabelSets(connection)
-        try await copyTargets(connection)
+    private static let chunkBytes = 256 * 1024
+    /// Bounds the time for which a takeover waits: some two seconds of rows.
+    private static let rowsOfPartMax = 250_000
+
+    /// What goes into each transaction: one for an everyday change, more for a flood.
+    var parts: [[Step]] {
+        let total = additions.labels.count + additions.labelSets.count + additions.targets.count
+        if total <= Self.rowsOfPartMax {
+            return [
+                [
+                    .names, .labels(additions.labels.indices), .labelSets(additions.labelSets.indices),
+                    .targets(additions.targets.indices),
+                ]
+            ]
+        }
+        func chunks(_ count: Int, _ step: (Range<Int>) -> Step) -> [[Step]] {
+            stride(from: 0, to: count, by: Self.rowsOfPartMax).map {
+                [step($0..<min($0 + Self.rowsOfPartMax, count))]
+            }
+        }
+        return [[.names]] + chunks(additions.labels.count, Step.labels)
+            + chunks(additions.labelSets.count, Step.labelSets) + chunks(additions.targets.count, Step.targets)
+    }
+
+    func run(_ step: Step, _ connection: isolated PostgresConnection) async throws {
+        switch step {
+        case .names: try await addNames(connection)
+        case .labels(let range): try await copyLabels(range, connection)
+        case .labelSets(let range): try await copyLabelSets(range, connection)
+        case .targets(let range): try await copyTargets(range, connection)
+        }
     }
 
     private func addNames(_ connection: isolated PostgresConnection) async throws {
@@ -56,67 +88,70 @@ struct DictionaryWrite: Sendable {
         _ = try await connection.pipeline(statements)
     }
 
-    private func copyLabels(_ connection: isolated PostgresConnection) async throws {
-        guard !additions.labels.isEmpty else { return }
-        var next = 0
-        try await connection.copyIn("COPY ledger.label (id, name, value) FROM STDIN (FORMAT binary)") { buffer in
-            while next < additions.labels.count, buffer.byteCount < Self.chunkBytes {
-                let id = additions.labels[next]
-                buffer.beginRow(fields: 3)
+    private func copyLabels(_ range: Range<Int>, _ connection: isolated PostgresConnection) async throws {
+        guard !range.isEmpty else { return }
+        var next = range.lowerBound
+        try await connection.copyIn("COPY ledger.label (id, name, value, raw) FROM STDIN (FORMAT binary)") { buffer in
+            while next < range.upperBound, buffer.byteCount < Self.chunkBytes {
+                buffer.beginRow(fields: 4)
                 buffer.append(highest.label + 1 + Int32(next))
-                table.withNameBytes(id) { buffer.append(utf8: $0) }
-                table.withValueBytes(id) { buffer.append(utf8: $0) }
+                append(additions.labels[next], &buffer)
                 next += 1
             }
-            return next < additions.labels.count
+            return next < range.upperBound
         }
     }
 
-    private func copyLabelSets(_ connection: isolated PostgresConnection) async throws {
-        guard !additions.labelSets.isEmpty else { return }
-        // Labels that are added here, by LabelID.
-        var added: [LabelID: Int32] = [:]
-        added.reserveCapacity(additions.labels.count)
-        for (offset, id) in additions.labels.enumerated() { added[id] = highest.label + 1 + Int32(offset) }
-        var next = 0
+    private func append(_ label: LabelID, _ buffer: inout CopyBuffer) {
+        table.withNameBytes(label) { name in
+            table.withValueBytes(label) { value in
+                if table.isPlainJSON(label) || (StorableText.isStorable(name) && StorableText.isStorable(value)) {
+                    buffer.append(utf8: name)
+                    buffer.append(utf8: value)
+                    buffer.appendNull()
+                } else {
+                    buffer.append(StorableText.mended(name))
+                    buffer.append(StorableText.mended(value))
+                    buffer.append(bytes: Array(name) + [0xFF] + Array(value))
+                }
+            }
+        }
+    }
+
+    private func copyLabelSets(_ range: Range<Int>, _ connection: isolated PostgresConnection) async throws {
+        guard !range.isEmpty else { return }
+        var next = range.lowerBound
         var ids: [Int32] = []
         try await connection.copyIn("COPY ledger.label_set (id, digest, labels) FROM STDIN (FORMAT binary)") { buffer in
-            while next < additions.labelSets.count, buffer.byteCount < Self.chunkBytes {
+            while next < range.upperBound, buffer.byteCount < Self.chunkBytes {
                 let set = additions.labelSets[next]
                 ids.removeAll(keepingCapacity: true)
-                for id in set.labels.ids {
-                    let known = dictionary.label(id)
-                    ids.append(known > 0 ? known : added[id, default: 0])
-                }
+                for id in set.labels.ids { ids.append(labels[Int(id.rawValue)]) }
                 buffer.beginRow(fields: 3)
                 buffer.append(highest.labelSet + 1 + Int32(next))
                 set.digest.withBytes { buffer.append(bytes: $0) }
                 buffer.append(int32Array: ids)
                 next += 1
             }
-            return next < additions.labelSets.count
+            return next < range.upperBound
         }
     }
 
-    private func copyTargets(_ connection: isolated PostgresConnection) async throws {
-        guard !additions.targets.isEmpty else { return }
-        var next = 0
+    private func copyTargets(_ range: Range<Int>, _ connection: isolated PostgresConnection) async throws {
+        guard !range.isEmpty else { return }
+        var next = range.lowerBound
         try await connection.copyIn("COPY ledger.target (id, job, identity, address) FROM STDIN (FORMAT binary)") {
             buffer in
-            while next < additions.targets.count, buffer.byteCount < Self.chunkBytes {
+            while next < range.upperBound, buffer.byteCount < Self.chunkBytes {
                 let target = additions.targets[next]
                 buffer.beginRow(fields: 4)
                 buffer.append(highest.target + 1 + Int32(next))
                 buffer.append(target.job)
                 buffer.append(Int64(bitPattern: target.identity.rawValue))
-                if let address = target.address {
-                    table.withValueBytes(address) { buffer.append(utf8: $0) }
-                } else {
-                    buffer.append("")
-                }
+                buffer.append(StorableText.address(target.address, in: table))
                 next += 1
             }
-            return next < additions.targets.count
+            return next < range.upperBound
         }
     }
 }

@@ -36,6 +36,9 @@ struct LedgerDictionary: Sendable {
     var jobs: [String: Int32] = [:]
     /// By name and uid.
     var collectors: [Collector: Int32] = [:]
+    /// Addresses in the rows of targets that have another one now, by the target's id. Rarely any: the address is
+    /// nearly always part of what the identity is made of.
+    var storedAddresses: [Int32: String] = [:]
     var configurations: [Digest32: Int32] = [:]
     var rings: [Digest32: Int32] = [:]
 
@@ -53,7 +56,6 @@ struct LedgerDictionary: Sendable {
 
     /// Nothing is in the database but what is here.
     struct Completeness: Sendable {
-        var labels = false
         var labelSets = false
         var targets = false
     }
@@ -67,11 +69,29 @@ struct LedgerDictionary: Sendable {
     mutating func setLabel(_ id: LabelID, _ stored: Int32) {
         let index = Int(id.rawValue)
         if index >= labels.count {
-            labels.append(contentsOf: repeatElement(0, count: max(1024, index + 1 - labels.count)))
+            // Grows by a quarter: doubling a table of millions would cost more than it holds.
+            let count = max(index + 1, labels.count + max(1024, labels.count / 4))
+            labels.reserveCapacity(count)
+            labels.append(contentsOf: repeatElement(0, count: count - labels.count))
         }
         labels[index] = stored
     }
 
     /// A collector's key: node and other facts do not make another incarnation.
     static func key(_ collector: Collector) -> Collector { Collector(name: collector.name, uid: collector.uid) }
+}
+
+/// A set of labels, a bit for each number.
+struct LabelMarks {
+    private var words: ContiguousArray<UInt64> = []
+
+    /// Whether it was not in the set.
+    mutating func insert(_ label: LabelID) -> Bool {
+        let (word, bit) = (Int(label.rawValue >> 6), UInt64(1) << UInt64(label.rawValue & 63))
+        if word >= words.count {
+            words.append(contentsOf: repeatElement(0, count: max(1024, word + 1 - words.count)))
+        }
+        defer { words[word] |= bit }
+        return words[word] & bit == 0
+    }
 }

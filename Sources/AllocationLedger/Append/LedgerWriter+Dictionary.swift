@@ -15,10 +15,9 @@ extension LedgerWriter {
         if mustReadHighest { try await readHighest(connection) }
         var additions = DictionaryAdditions()
         try await resolveNames(draft, &additions, connection)
-        try await findLabels(draft.change, &additions, connection)
         try await findLabelSets(draft.change, &additions, connection)
         try await findTargets(draft.change, &additions, connection)
-        return (try resolved(draft, additions), additions)
+        return (resolved(draft, additions), additions)
     }
 
     private func readHighest(_ connection: PostgresConnection) async throws {
@@ -48,6 +47,7 @@ extension LedgerWriter {
             collectors.insert(LedgerDictionary.key(change.collectorTable[Int(event.collector.rawValue)]))
         }
         let unknownJobs = jobs.filter { dictionary.jobs[$0] == nil }.sorted(by: ByteOrder.precedes)
+        for name in unknownJobs { try StorableText.require(name, "the job") }
         if !unknownJobs.isEmpty {
             let rows = try await connection.query(
                 "SELECT id, name FROM ledger.job WHERE name = ANY(\(unknownJobs))")
@@ -57,6 +57,10 @@ extension LedgerWriter {
             additions.jobs = unknownJobs.filter { dictionary.jobs[$0] == nil }
         }
         let unknown = collectors.filter { dictionary.collectors[$0] == nil }
+        for collector in unknown {
+            try StorableText.require(collector.name, "the collector")
+            try StorableText.require(collector.uid ?? "", "the uid of a collector,")
+        }
         if !unknown.isEmpty {
             let rows = try await connection.query(
                 "SELECT id, name, uid FROM ledger.collector WHERE name = ANY(\(unknown.map(\.name)))")
@@ -95,43 +99,7 @@ extension LedgerWriter {
         }
     }
 
-    private func findLabels(
-        _ change: AllocationChange, _ additions: inout DictionaryAdditions, _ connection: PostgresConnection
-    ) async throws {
-        var unknown: ContiguousArray<LabelID> = []
-        var seen = ContiguousArray<Bool>()
-        for target in change.targets {
-            guard let labels = target.after?.labels else { continue }
-            for id in labels.ids where dictionary.label(id) == 0 {
-                let index = Int(id.rawValue)
-                if index >= seen.count {
-                    seen.append(contentsOf: repeatElement(false, count: index + 1024 - seen.count))
-                }
-                guard !seen[index] else { continue }
-                seen[index] = true
-                unknown.append(id)
-            }
-        }
-        if !dictionary.isComplete.labels {
-            for start in stride(from: 0, to: unknown.count, by: 10_000) {
-                let part = unknown[start..<min(start + 10_000, unknown.count)]
-                let rows = try await connection.query(
-                    """
-                    SELECT u.place, l.id FROM unnest(\(part.map { table.name($0) }), \(part.map { table.value($0) })) \
-                    WITH ORDINALITY AS u(name, value, place) JOIN ledger.label l \
-                    ON hashtextextended(l.name || '=' || l.value, 0) = hashtextextended(u.name || '=' || u.value, 0) \
-                    AND l.name = u.name AND l.value = u.value
-                    """)
-                for row in rows {
-                    let place = Int(try row.decode(0, as: Int64.self)) - 1
-                    dictionary.setLabel(part[part.startIndex + place], try row.decode(1, as: Int32.self))
-                }
-            }
-            unknown = unknown.filter { dictionary.label($0) == 0 }
-        }
-        additions.labels = unknown
-    }
-
+    /// Finds the label sets that are new, and the labels in them that are.
     private func findLabelSets(
         _ change: AllocationChange, _ additions: inout DictionaryAdditions, _ connection: PostgresConnection
     ) async throws {
@@ -139,7 +107,7 @@ extension LedgerWriter {
         var unknown: ContiguousArray<DictionaryAdditions.NewLabelSet> = []
         var seen: Set<LabelSetKey> = []
         for target in change.targets {
-            // A state before may be unknown too: loaded long ago and let go since.
+            // A state before may be unknown too: another target that shared it let it go since.
             for labels in [target.before?.labels, target.after?.labels] {
                 guard let labels else { continue }
                 let key = LabelSetKey(labels: labels)
@@ -163,40 +131,29 @@ extension LedgerWriter {
             }
             unknown = unknown.filter { dictionary.labelSets[LabelSetKey(labels: $0.labels)] == nil }
         }
+        unknown.sort { Digest32.precedes($0.digest, $1.digest) }
         additions.labelSets = unknown
-        additions.labelSetIDs.reserveCapacity(unknown.count)
-        for (offset, set) in unknown.enumerated() {
-            additions.labelSetIDs[LabelSetKey(labels: set.labels)] = dictionary.highest.labelSet + 1 + Int32(offset)
+        var given = LabelMarks()
+        for set in unknown {
+            for id in set.labels.ids where dictionary.label(id) == 0 && given.insert(id) { additions.labels.append(id) }
         }
     }
 
     private func findTargets(
         _ change: AllocationChange, _ additions: inout DictionaryAdditions, _ connection: PostgresConnection
     ) async throws {
+        let jobs = jobIDs(change, additions)
         var unknown: ContiguousArray<DictionaryAdditions.NewTarget> = []
         for target in change.targets {
-            // A job that is new has no target in the database.
-            let job = dictionary.jobs[change.jobs[Int(target.job.rawValue)]]
-            if let job, dictionary.targets[TargetKey(job: job, identity: target.identity.rawValue)] != nil { continue }
-            let stored = job ?? newJob(change.jobs[Int(target.job.rawValue)], additions)
+            let job = jobs[Int(target.job.rawValue)]
+            guard dictionary.targets[TargetKey(job: job, identity: target.identity.rawValue)] == nil else { continue }
             unknown.append(
-                .init(job: stored, identity: target.identity, address: (target.after ?? target.before)?.address))
+                .init(job: job, identity: target.identity, address: (target.after ?? target.before)?.address))
         }
+        unknown.sort(by: DictionaryAdditions.NewTarget.precedes)
         if !dictionary.isComplete.targets {
             for start in stride(from: 0, to: unknown.count, by: 10_000) {
-                let part = unknown[start..<min(start + 10_000, unknown.count)]
-                let rows = try await connection.query(
-                    """
-                    SELECT t.job, t.identity, t.id FROM unnest(\(part.map(\.job)), \
-                    \(part.map { Int64(bitPattern: $0.identity.rawValue) })) AS u(job, identity) \
-                    JOIN ledger.target t ON t.job = u.job AND t.identity = u.identity
-                    """)
-                for row in rows {
-                    let key = TargetKey(
-                        job: try row.decode(0, as: Int32.self),
-                        identity: UInt64(bitPattern: try row.decode(1, as: Int64.self)))
-                    dictionary.targets[key] = try row.decode(2, as: Int32.self)
-                }
+                try await lookUp(unknown[start..<min(start + 10_000, unknown.count)], connection)
             }
             unknown = unknown.filter {
                 dictionary.targets[TargetKey(job: $0.job, identity: $0.identity.rawValue)] == nil
@@ -205,14 +162,35 @@ extension LedgerWriter {
         additions.targets = unknown
     }
 
-    private func newJob(_ name: String, _ additions: DictionaryAdditions) -> Int32 {
-        // Every unknown job is in the list.
-        dictionary.highest.job + 1 + Int32(additions.jobs.firstIndex(of: name) ?? 0)
+    /// Finds targets that were there before.
+    private func lookUp(
+        _ targets: ArraySlice<DictionaryAdditions.NewTarget>, _ connection: PostgresConnection
+    ) async throws {
+        let rows = try await connection.query(
+            """
+            SELECT u.place, t.id, t.address FROM unnest(\(targets.map(\.job)), \
+            \(targets.map { Int64(bitPattern: $0.identity.rawValue) })) WITH ORDINALITY AS u(job, identity, place) \
+            JOIN ledger.target t ON t.job = u.job AND t.identity = u.identity
+            """)
+        for row in rows {
+            let target = targets[targets.startIndex + Int(try row.decode(0, as: Int64.self)) - 1]
+            let id = try row.decode(1, as: Int32.self)
+            dictionary.targets[TargetKey(job: target.job, identity: target.identity.rawValue)] = id
+            let stored = try row.decode(2, as: String.self)
+            if stored != StorableText.address(target.address, in: table) { dictionary.storedAddresses[id] = stored }
+        }
+    }
+
+    /// Ids by JobNumber; those of new jobs are the ones they will get.
+    private func jobIDs(_ change: AllocationChange, _ additions: DictionaryAdditions) -> [Int32] {
+        var new: [String: Int32] = [:]
+        for (offset, name) in additions.jobs.enumerated() { new[name] = dictionary.highest.job + 1 + Int32(offset) }
+        return change.jobs.map { dictionary.jobs[$0] ?? new[$0] ?? 0 }
     }
 
     // MARK: The events by id
 
-    private func resolved(_ draft: RevisionDraft, _ additions: DictionaryAdditions) throws -> ResolvedChange {
+    private func resolved(_ draft: RevisionDraft, _ additions: DictionaryAdditions) -> ResolvedChange {
         let change = draft.change
         var resolved = ResolvedChange()
         resolved.collectors = ContiguousArray(
@@ -222,72 +200,128 @@ extension LedgerWriter {
                 let place = additions.collectors.firstIndex(of: key)
                 return place.map { dictionary.highest.collector + 1 + Int32($0) } ?? 0
             })
-        if let record = draft.configuration {
-            resolved.configuration = dictionary.configurations[record.digest] ?? dictionary.highest.configuration + 1
-        }
         var digester = RecordDigester()
         resolved.ringDigest = digester.ring(change.placement)
         resolved.ring = dictionary.rings[resolved.ringDigest] ?? dictionary.highest.ring + 1
-
-        let digests = Dictionary(
-            additions.labelSets.map { (LabelSetKey(labels: $0.labels), $0.digest) }, uniquingKeysWith: { a, _ in a })
-        func labelSet(_ labels: LabelSet?) -> (id: Int32, digest: Digest32?) {
-            guard let labels else { return (0, nil) }
-            let key = LabelSetKey(labels: labels)
-            let id = dictionary.labelSets[key] ?? additions.labelSetIDs[key] ?? 0
-            return (id, digests[key] ?? digester.labelSet(labels, in: table))
-        }
-        resolved.targets.reserveCapacity(change.targets.count)
-        var nextTarget = dictionary.highest.target + 1
-        var eventDigester = RecordDigester()
-        for target in change.targets {
-            let jobName = change.jobs[Int(target.job.rawValue)]
-            let job = dictionary.jobs[jobName] ?? newJob(jobName, additions)
-            if let id = dictionary.targets[TargetKey(job: job, identity: target.identity.rawValue)] {
-                resolved.targets.append(id)
-            } else {
-                // New targets are added in the order of their events.
-                resolved.targets.append(nextTarget)
-                nextTarget += 1
-            }
-            let after = labelSet(target.after?.labels)
-            let before = target.before?.labels == target.after?.labels ? after : labelSet(target.before?.labels)
-            resolved.labelSetsBefore.append(before.id)
-            resolved.labelSetsAfter.append(after.id)
-            let content = RecordDigester.TargetEventContent(
-                job: jobName, identity: target.identity.rawValue,
-                collectorBefore: name(target.before?.collector, change),
-                collectorAfter: name(target.after?.collector, change), labelsBefore: before.digest,
-                labelsAfter: after.digest, reason: target.reason.rawValue, flags: 0)
-            resolved.tree.append(eventDigester.targetEvent(content))
-        }
-        for event in change.collectors {
-            let collector = change.collectorTable[Int(event.collector.rawValue)]
-            resolved.tree.append(
-                eventDigester.collectorEvent(
-                    kind: event.kind.rawValue, name: collector.name, uid: collector.uid ?? "",
-                    node: collector.nodeName, evidence: event.evidence))
-        }
+        resolve(&resolved, change, additions)
+        hash(&resolved, change, additions)
         return resolved
     }
 
-    private func name(_ number: CollectorNumber?, _ change: AllocationChange) -> String? {
-        number.map { change.collectorTable[Int($0.rawValue)].name }
+    private func resolve(_ resolved: inout ResolvedChange, _ change: AllocationChange, _ additions: DictionaryAdditions)
+    {
+        let jobs = jobIDs(change, additions)
+        var newLabelSets: [LabelSetKey: Int32] = [:]
+        newLabelSets.reserveCapacity(additions.labelSets.count)
+        for (offset, set) in additions.labelSets.enumerated() {
+            newLabelSets[LabelSetKey(labels: set.labels)] = dictionary.highest.labelSet + 1 + Int32(offset)
+        }
+        var newTargets: [TargetKey: Int32] = [:]
+        newTargets.reserveCapacity(additions.targets.count)
+        for (offset, target) in additions.targets.enumerated() {
+            newTargets[TargetKey(job: target.job, identity: target.identity.rawValue)] =
+                dictionary.highest.target + 1 + Int32(offset)
+        }
+        func id(of labels: LabelSet?) -> Int32 {
+            guard let labels else { return 0 }
+            let key = LabelSetKey(labels: labels)
+            return dictionary.labelSets[key] ?? newLabelSets[key] ?? 0
+        }
+        func id(of collector: CollectorNumber?) -> Int32 {
+            collector.map { resolved.collectors[Int($0.rawValue)] } ?? 0
+        }
+        resolved.events.reserveCapacity(change.targets.count)
+        for (place, target) in change.targets.enumerated() {
+            let key = TargetKey(job: jobs[Int(target.job.rawValue)], identity: target.identity.rawValue)
+            let flags = EventFlags(target)
+            let before = id(of: target.before?.labels)
+            let isRelabelled = !flags.isDisjoint(with: [.discovered, .vanished, .relabelled])
+            resolved.events.append(
+                ResolvedEvent(
+                    change: Int32(place), target: dictionary.targets[key] ?? newTargets[key] ?? 0,
+                    collectorBefore: id(of: target.before?.collector), collectorAfter: id(of: target.after?.collector),
+                    labelSetBefore: before, labelSetAfter: isRelabelled ? id(of: target.after?.labels) : before,
+                    reason: target.reason.rawValue, flags: flags.rawValue))
+            if flags.contains(.discovered) { resolved.counts.targetsAdded += 1 }
+            if flags.contains(.vanished) { resolved.counts.targetsRemoved += 1 }
+            if flags.contains(.moved) { resolved.counts.targetsMoved += 1 }
+            if flags.contains(.relabelled) { resolved.counts.targetsRelabelled += 1 }
+        }
+        resolved.events.sort { $0.target < $1.target }
+        resolved.counts.targetEvents = Int32(change.targets.count)
+        resolved.counts.collectorEvents = Int32(change.collectors.count)
+    }
+
+    /// Hashes the events in their order.
+    private func hash(_ resolved: inout ResolvedChange, _ change: AllocationChange, _ additions: DictionaryAdditions) {
+        let revision = (head?.revision.number ?? 0) + 1
+        let firstNewTarget = dictionary.highest.target + 1
+        let collectors = change.collectorTable.map {
+            RecordDigester.CollectorContent(name: $0.name, uid: $0.uid ?? "")
+        }
+        var tree = MerkleTree()
+        var digester = RecordDigester()
+        for place in resolved.events.indices {
+            let event = resolved.events[place]
+            let target = change.targets[Int(event.change)]
+            let before = target.before.map { digester.labelSet($0.labels, in: table) }
+            let isSame = event.labelSetBefore == event.labelSetAfter
+            let after = isSame ? before : target.after.map { digester.labelSet($0.labels, in: table) }
+            let stored = storedAddress(target, event.target, isNew: event.target >= firstNewTarget)
+            let leaf = digester.targetEvent(
+                RecordDigester.TargetEventContent(
+                    revision: revision, ordinal: Int32(place), job: change.jobs[Int(target.job.rawValue)],
+                    identity: target.identity.rawValue, address: stored,
+                    collectorBefore: target.before?.collector.map { collectors[Int($0.rawValue)] },
+                    collectorAfter: target.after?.collector.map { collectors[Int($0.rawValue)] },
+                    labelsBefore: before, labelsAfter: after, reason: event.reason, flags: event.flags))
+            resolved.events[place].leaf = leaf.prefix
+            tree.append(leaf)
+        }
+        for (ordinal, event) in change.collectors.enumerated() {
+            let collector = Int(event.collector.rawValue)
+            let leaf = digester.collectorEvent(
+                RecordDigester.CollectorEventContent(
+                    revision: revision, ordinal: Int32(ordinal), kind: event.kind.rawValue,
+                    collector: collectors[collector],
+                    node: change.collectorTable[collector].nodeName.map { StorableText.mended($0) },
+                    evidence: StorableText.mended(event.evidence)))
+            resolved.collectorLeaves.append(leaf.prefix)
+            tree.append(leaf)
+        }
+        resolved.eventsDigest = tree.root
+    }
+
+    /// The address in the target's row: a new one has the target's, an old one that of its first day.
+    private func storedAddress(_ change: TargetChange, _ target: Int32, isNew: Bool) -> String {
+        if isNew { return StorableText.address((change.after ?? change.before)?.address, in: table) }
+        if let stored = dictionary.storedAddresses[target] { return stored }
+        let stored = StorableText.address((change.before ?? change.after)?.address, in: table)
+        if let before = change.before, let after = change.after, before.address != after.address {
+            dictionary.storedAddresses[target] = stored
+        }
+        return stored
     }
 
     // MARK: Adding
 
-    /// Writes new dictionary rows in a fenced transaction of their own. Only when it is known to be committed do their
-    /// ids count.
+    /// Writes new dictionary rows in fenced transactions of their own, each of bounded size. Only when all are known to
+    /// be committed do their ids count.
     func add(
         _ additions: DictionaryAdditions, _ token: FencingToken, _ connection: PostgresConnection
     ) async throws {
-        let highest = dictionary.highest
-        let write = DictionaryWrite(additions: additions, highest: highest, dictionary: dictionary, table: table)
+        var labels = dictionary
+        for (offset, id) in additions.labels.enumerated() {
+            labels.setLabel(id, dictionary.highest.label + 1 + Int32(offset))
+        }
+        let write = DictionaryWrite(
+            additions: additions, highest: dictionary.highest, labels: labels.labels, table: table)
         mustReadHighest = true
-        try await connection.transaction { @Sendable connection in
-            try await LedgerQueries.fence(token, connection)
-            try await write.run(connection)
+        for part in write.parts {
+            try await connection.transaction(deadline: .now + .seconds(120)) { @Sendable connection in
+                try await LedgerQueries.fence(token, connection)
+                for step in part { try await write.run(step, connection) }
+            }
         }
         mustReadHighest = false
         take(additions)
@@ -298,8 +332,10 @@ extension LedgerWriter {
             dictionary.highest.label += 1
             dictionary.setLabel(id, dictionary.highest.label)
         }
-        dictionary.labelSets.merge(additions.labelSetIDs) { old, _ in old }
-        dictionary.highest.labelSet += Int32(additions.labelSets.count)
+        for set in additions.labelSets {
+            dictionary.highest.labelSet += 1
+            dictionary.labelSets[LabelSetKey(labels: set.labels)] = dictionary.highest.labelSet
+        }
         for job in additions.jobs {
             dictionary.highest.job += 1
             dictionary.jobs[job] = dictionary.highest.job

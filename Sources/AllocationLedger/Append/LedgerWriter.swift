@@ -26,6 +26,10 @@ package actor LedgerWriter {
     var uncertainChange: UUID128?
     var openRuns: [ReportKey: OpenRun] = [:]
     var partitionsCheckedOn: Int64 = -1
+    private let metrics = LedgerMetrics()
+
+    // A thread of its own: encoding and decoding a million rows must not hold up the lease's session.
+    private static let executor = PollExecutor(name: "ledger-writer")
 
     package init(configuration: PostgresConfiguration, table: LabelTable, logger: Logger) {
         self.configuration = configuration
@@ -39,8 +43,8 @@ package actor LedgerWriter {
     // MARK: Connection
 
     func connected() async throws(PostgresError) -> PostgresConnection {
-        if let connection, await connection.isUsable { return connection }
-        let fresh = try await PostgresConnection.connect(configuration, logger: logger)
+        if let connection, await connection.checkUsable() { return connection }
+        let fresh = try await PostgresConnection.connect(configuration, logger: logger, executor: Self.executor)
         connection = fresh
         return fresh
     }
@@ -68,25 +72,42 @@ package actor LedgerWriter {
     ///   when another has written: load again. Errors with `isRetryable`: call again with the same draft; a commit whose
     ///   outcome was not heard is then found by its change id and not repeated.
     package func append(_ draft: RevisionDraft, fencedBy token: FencingToken) async throws -> CommittedRevision {
-        try await LedgerError.translating {
-            let connection = try await connected()
-            if uncertainChange == draft.changeID, let found = try await find(draft.changeID, connection) {
-                return try await conclude(draft, found)
-            }
-            uncertainChange = nil
-            try await ensurePartitions(connection)
-            let (resolved, additions) = try await resolve(draft, connection)
-            if !additions.isEmpty { try await add(additions, token, connection) }
-            uncertainChange = draft.changeID
-            let committed = try await commit(draft, resolved, token, connection)
-            uncertainChange = nil
-            return try await conclude(draft, committed, resolved)
+        let started = ContinuousClock.now
+        do {
+            let committed = try await LedgerError.translating { try await attempt(draft, token) }
+            metrics.committed(committed, events: draft.change.targets.count, in: .now - started)
+            return committed
+        } catch {
+            metrics.failed(error)
+            throw error
         }
     }
 
-    private func conclude(
-        _ draft: RevisionDraft, _ committed: LedgerHead, _ resolved: ResolvedChange? = nil
-    ) async throws -> CommittedRevision {
+    private func attempt(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
+        let connection = try await connected()
+        if uncertainChange == draft.changeID, let found = try await settle(draft.changeID, connection) {
+            return conclude(draft, found)
+        }
+        uncertainChange = nil
+        try await ensurePartitions(connection)
+        let (resolved, additions) = try await resolve(draft, connection)
+        if !additions.isEmpty { try await add(additions, token, connection) }
+        do {
+            return conclude(draft, try await commit(draft, resolved, token, connection))
+        } catch let error as PostgresError where error.kind == .commitOutcomeUnknown {
+            uncertainChange = draft.changeID
+            logger.warning("commit not heard of", metadata: ["change": "\(draft.changeID)", "error": "\(error)"])
+            guard let found = try await settle(draft.changeID, connected()) else { throw error }
+            return conclude(draft, found)
+        } catch let error as PostgresError where error.sqlState == .checkViolation {
+            // No partition takes the time: days have passed since they were made ahead.
+            partitionsCheckedOn = -1
+            try await ensurePartitions(connection)
+            return conclude(draft, try await commit(draft, resolved, token, connection))
+        }
+    }
+
+    private func conclude(_ draft: RevisionDraft, _ committed: LedgerHead) -> CommittedRevision {
         head = committed
         uncertainChange = nil
         if let configuration = draft.configuration, let id = dictionary.configurations[configuration.digest] {
@@ -112,10 +133,19 @@ package actor LedgerWriter {
         }
     }
 
-    private func find(_ changeID: UUID128, _ connection: PostgresConnection) async throws -> LedgerHead? {
-        let rows = try await connection.query(
-            "SELECT revision, epoch, at, digest FROM ledger.revision WHERE change_id = \(changeID)")
-        return try rows.first.map { try LedgerQueries.head($0) }
+    /// Learns what became of a commit that was not heard of.
+    ///
+    /// The old session may still be at it. It holds the head's row; taking that row first waits until it has ended, and
+    /// only then is what is found the last word.
+    private func settle(_ changeID: UUID128, _ connection: PostgresConnection) async throws -> LedgerHead? {
+        try await connection.transaction { @Sendable connection in
+            let results = try await connection.pipeline([
+                "SET LOCAL lock_timeout = '10s'",
+                "SELECT revision FROM ledger.head WHERE name = 'allocator' FOR UPDATE",
+                "SELECT revision, epoch, at, digest FROM ledger.revision WHERE change_id = \(changeID)",
+            ])
+            return try results[2].first.map { try LedgerQueries.head($0) }
+        }
     }
 
     /// Partitions for a week from now, looked after once a day.
@@ -137,7 +167,11 @@ package actor LedgerWriter {
         let write = RevisionWrite(
             draft: draft, resolved: resolved, token: token, expected: expected, configuration: configuration,
             reports: plan(draft.reports, revision: (expected?.revision.number ?? 0) + 1))
-        return try await connection.transaction { @Sendable connection in try await write.run(connection) }
+        // A million events take a minute on a slow disk; a small change must not wait that long for a lock.
+        let deadline = ContinuousClock.now + .seconds(60) + .microseconds(200 * resolved.events.count)
+        return try await connection.transaction(deadline: deadline) { @Sendable connection in
+            try await write.run(connection)
+        }
     }
 
     // MARK: Reports

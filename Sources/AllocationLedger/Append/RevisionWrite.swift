@@ -17,19 +17,12 @@ struct RevisionWrite: Sendable {
     /// From this many events on they are copied; below, one statement of arrays has less to set up.
     private static let copyFrom = 50
 
-    private struct Counts {
-        var added = 0
-        var removed = 0
-        var moved = 0
-        var relabelled = 0
-    }
-
     func run(_ connection: isolated PostgresConnection) async throws -> LedgerHead {
         let at = try await lockHead(connection)
         let number = (expected?.revision.number ?? 0) + 1
-        if draft.change.targets.count >= Self.copyFrom {
+        if resolved.events.count >= Self.copyFrom {
             try await copyEvents(number, at, connection)
-        } else if !draft.change.targets.isEmpty {
+        } else if !resolved.events.isEmpty {
             _ = try await connection.query(insertEvents(number, at))
         }
         try await writeCurrentTargets(number, connection)
@@ -76,67 +69,63 @@ struct RevisionWrite: Sendable {
 
     // MARK: Events
 
-    private func collector(_ number: CollectorNumber?) -> Int32? {
-        number.map { resolved.collectors[Int($0.rawValue)] }
-    }
+    private static let eventColumns = """
+        at, revision, ordinal, target, collector_before, collector_after, label_set_before, label_set_after, leaf, \
+        reason, flags
+        """
 
     private func copyEvents(_ number: Int64, _ at: Timestamp, _ connection: isolated PostgresConnection) async throws {
-        let targets = draft.change.targets
+        let events = resolved.events
         var next = 0
         try await connection.copyIn(
-            """
-            COPY ledger.target_event (at, revision, ordinal, target, collector_before, collector_after, \
-            label_set_before, label_set_after, reason, flags) FROM STDIN (FORMAT binary)
-            """
+            "COPY ledger.target_event (\(unsafeSQL: Self.eventColumns)) FROM STDIN (FORMAT binary)"
         ) { buffer in
-            while next < targets.count, buffer.byteCount < 256 * 1024 {
-                buffer.beginRow(fields: 10)
+            while next < events.count, buffer.byteCount < 256 * 1024 {
+                let event = events[next]
+                buffer.beginRow(fields: 11)
                 buffer.append(at)
                 buffer.append(number)
                 buffer.append(Int32(next))
-                buffer.append(resolved.targets[next])
-                append(collector(targets[next].before?.collector), &buffer)
-                append(collector(targets[next].after?.collector), &buffer)
-                append(resolved.labelSetsBefore[next], &buffer)
-                append(resolved.labelSetsAfter[next], &buffer)
-                buffer.append(targets[next].reason.rawValue)
-                buffer.append(Int16(0))
+                buffer.append(event.target)
+                buffer.append(id: event.collectorBefore)
+                buffer.append(id: event.collectorAfter)
+                buffer.append(id: event.labelSetBefore)
+                buffer.append(id: event.labelSetAfter)
+                buffer.append(event.leaf)
+                buffer.append(event.reason)
+                buffer.append(event.flags)
                 next += 1
             }
-            return next < targets.count
+            return next < events.count
         }
     }
 
-    private func append(_ id: Int32?, _ buffer: inout CopyBuffer) {
-        if let id, id > 0 { buffer.append(id) } else { buffer.appendNull() }
-    }
-
     private func insertEvents(_ number: Int64, _ at: Timestamp) -> SQL {
-        let targets = draft.change.targets
-        func present(_ id: Int32) -> Int32? { id > 0 ? id : nil }
+        let events = resolved.events
         return """
-            INSERT INTO ledger.target_event (at, revision, ordinal, target, collector_before, collector_after, \
-            label_set_before, label_set_after, reason, flags) \
-            SELECT \(at), \(number), e.ordinal, e.target, e.cb, e.ca, e.lb, e.la, e.reason, 0 \
-            FROM unnest(\(targets.indices.map { Int32($0) }), \(Array(resolved.targets)), \
-            \(targets.map { collector($0.before?.collector) }), \(targets.map { collector($0.after?.collector) }), \
-            \(resolved.labelSetsBefore.map(present)), \(resolved.labelSetsAfter.map(present)), \
-            \(targets.map(\.reason.rawValue))) AS e(ordinal, target, cb, ca, lb, la, reason)
+            INSERT INTO ledger.target_event (\(unsafeSQL: Self.eventColumns)) \
+            SELECT \(at), \(number), e.* FROM unnest(\(events.indices.map { Int32($0) }), \(events.map(\.target)), \
+            \(events.map { $0.collectorBefore.idOrNull }), \(events.map { $0.collectorAfter.idOrNull }), \
+            \(events.map { $0.labelSetBefore.idOrNull }), \(events.map { $0.labelSetAfter.idOrNull }), \
+            \(events.map(\.leaf)), \(events.map(\.reason)), \(events.map(\.flags))) AS e
             """
     }
 
     private func collectorStatements(_ number: Int64, _ at: Timestamp) -> [SQL] {
         let changes = draft.change.collectors
         guard !changes.isEmpty else { return [] }
-        let nodes = changes.map { draft.change.collectorTable[Int($0.collector.rawValue)].nodeName }
+        let nodes = changes.map {
+            draft.change.collectorTable[Int($0.collector.rawValue)].nodeName.map { StorableText.mended($0) }
+        }
         let ids = changes.map { resolved.collectors[Int($0.collector.rawValue)] }
         let left = zip(changes, ids).filter { $0.0.kind == .left }.map(\.1)
         let here = zip(changes.indices, ids).filter { changes[$0.0].kind != .left }
         return [
             """
-            INSERT INTO ledger.collector_event (at, revision, ordinal, collector, kind, node, evidence) \
+            INSERT INTO ledger.collector_event (at, revision, ordinal, collector, leaf, kind, node, evidence) \
             SELECT \(at), \(number), e.* FROM unnest(\(changes.indices.map { Int32($0) }), \(ids), \
-            \(changes.map(\.kind.rawValue)), \(nodes), \(changes.map(\.evidence))) AS e
+            \(resolved.collectorLeaves), \(changes.map(\.kind.rawValue)), \(nodes), \
+            \(changes.map { StorableText.mended($0.evidence) })) AS e
             """,
             "DELETE FROM ledger.current_collector WHERE collector = ANY(\(left))",
             """
@@ -152,40 +141,66 @@ struct RevisionWrite: Sendable {
 
     private func writeCurrentTargets(_ number: Int64, _ connection: isolated PostgresConnection) async throws {
         var (new, changed, gone): ([Int], [Int], [Int32]) = ([], [], [])
-        for (index, target) in draft.change.targets.enumerated() {
-            switch (target.before, target.after) {
-            case (nil, .some): new.append(index)
-            case (.some, .some): changed.append(index)
-            case (.some, nil): gone.append(resolved.targets[index])
-            case (nil, nil): break
+        for (index, event) in resolved.events.enumerated() {
+            if event.labelSetAfter == 0 {
+                gone.append(event.target)
+            } else if event.labelSetBefore == 0 {
+                new.append(index)
+            } else {
+                changed.append(index)
             }
         }
-        if !gone.isEmpty {
-            _ = try await connection.query("DELETE FROM ledger.current_target WHERE target = ANY(\(gone))")
+        for part in stride(from: 0, to: gone.count, by: 10_000) {
+            let slice = Array(gone[part..<min(part + 10_000, gone.count)])
+            let count = try await connection.execute("DELETE FROM ledger.current_target WHERE target = ANY(\(slice))")
+            try requireAll(slice.count, count)
         }
         for part in stride(from: 0, to: changed.count, by: 10_000) {
-            let slice = changed[part..<min(part + 10_000, changed.count)]
-            _ = try await connection.query(
+            let slice = changed[part..<min(part + 10_000, changed.count)].map { resolved.events[$0] }
+            let count = try await connection.execute(
                 """
                 UPDATE ledger.current_target AS c \
                 SET collector = e.collector, label_set = e.label_set, since_revision = \(number) \
-                FROM unnest(\(slice.map { resolved.targets[$0] }), \
-                \(slice.map { collector(draft.change.targets[$0].after?.collector) }), \
-                \(slice.map { resolved.labelSetsAfter[$0] })) AS e(target, collector, label_set) \
+                FROM unnest(\(slice.map(\.target)), \(slice.map { $0.collectorAfter.idOrNull }), \
+                \(slice.map(\.labelSetAfter))) AS e(target, collector, label_set) \
                 WHERE c.target = e.target
                 """)
+            try requireAll(slice.count, count)
         }
+        try await insertCurrentTargets(new, number, connection)
+    }
+
+    /// The current state lacks what history says is in it: somebody else has changed it.
+    private func requireAll(_ expected: Int, _ found: Int) throws {
+        guard found == expected else {
+            throw LedgerError.corrupted("ledger.current_target lacks \(expected - found) targets that history has")
+        }
+    }
+
+    private func insertCurrentTargets(
+        _ new: [Int], _ number: Int64, _ connection: isolated PostgresConnection
+    ) async throws {
         guard !new.isEmpty else { return }
+        guard new.count >= Self.copyFrom else {
+            let events = new.map { resolved.events[$0] }
+            _ = try await connection.query(
+                """
+                INSERT INTO ledger.current_target (target, collector, label_set, since_revision) \
+                SELECT e.*, \(number) FROM unnest(\(events.map(\.target)), \
+                \(events.map { $0.collectorAfter.idOrNull }), \(events.map(\.labelSetAfter))) AS e
+                """)
+            return
+        }
         var next = 0
         try await connection.copyIn(
             "COPY ledger.current_target (target, collector, label_set, since_revision) FROM STDIN (FORMAT binary)"
         ) { buffer in
             while next < new.count, buffer.byteCount < 256 * 1024 {
-                let index = new[next]
+                let event = resolved.events[new[next]]
                 buffer.beginRow(fields: 4)
-                buffer.append(resolved.targets[index])
-                append(collector(draft.change.targets[index].after?.collector), &buffer)
-                buffer.append(resolved.labelSetsAfter[index])
+                buffer.append(event.target)
+                buffer.append(id: event.collectorAfter)
+                buffer.append(event.labelSetAfter)
                 buffer.append(number)
                 next += 1
             }
@@ -198,31 +213,33 @@ struct RevisionWrite: Sendable {
     private func record(_ number: Int64, _ at: Timestamp) -> RevisionRecord {
         RevisionRecord(
             revision: number, epoch: token.epoch, at: at, changeID: draft.changeID, cause: draft.cause.rawValue,
-            causeDetail: draft.causeDetail, occurredAt: draft.occurredAt, replica: token.holder,
-            configuration: configuration?.digest, ring: resolved.ringDigest, events: Int64(resolved.tree.count),
-            eventsDigest: resolved.tree.root, previousDigest: expected?.digest ?? .zero)
+            causeDetail: StorableText.mended(draft.causeDetail), occurredAt: draft.occurredAt, replica: token.holder,
+            configuration: configuration?.digest, ring: resolved.ringDigest, counts: resolved.counts,
+            eventsDigest: resolved.eventsDigest, previousDigest: expected?.digest ?? .zero)
     }
 
     private func insertRevision(_ record: RevisionRecord, _ digest: Digest32) -> SQL {
-        var counts = Counts()
-        for target in draft.change.targets {
-            if target.before == nil {
-                counts.added += 1
-            } else if target.after == nil {
-                counts.removed += 1
-            } else {
-                if target.isMove { counts.moved += 1 }
-                if target.before?.labels != target.after?.labels { counts.relabelled += 1 }
-            }
-        }
+        let counts = record.counts
         return """
             INSERT INTO ledger.revision (at, revision, epoch, change_id, cause, cause_detail, occurred_at, replica, ring, \
-            configuration, targets_added, targets_removed, targets_moved, targets_relabelled, collectors_changed, \
-            events_digest, previous_digest, digest) VALUES (\(record.at), \(record.revision), \(record.epoch), \
-            \(record.changeID), \(record.cause), \(record.causeDetail), \(record.occurredAt), \(record.replica), \
-            \(resolved.ring), \(configuration?.id), \(Int32(counts.added)), \(Int32(counts.removed)), \
-            \(Int32(counts.moved)), \(Int32(counts.relabelled)), \(Int32(draft.change.collectors.count)), \
-            \(record.eventsDigest.bytes), \(record.previousDigest.bytes), \(digest.bytes))
+            configuration, targets_added, targets_removed, targets_moved, targets_relabelled, target_events, \
+            collector_events, events_digest, previous_digest, digest) VALUES (\(record.at), \(record.revision), \
+            \(record.epoch), \(record.changeID), \(record.cause), \(record.causeDetail), \(record.occurredAt), \
+            \(record.replica), \(resolved.ring), \(configuration?.id), \(counts.targetsAdded), \
+            \(counts.targetsRemoved), \(counts.targetsMoved), \(counts.targetsRelabelled), \(counts.targetEvents), \
+            \(counts.collectorEvents), \(record.eventsDigest.bytes), \(record.previousDigest.bytes), \(digest.bytes))
             """
+    }
+}
+
+extension Int32 {
+    /// An id as SQL has it: 0 is NULL.
+    var idOrNull: Int32? { self == 0 ? nil : self }
+}
+
+extension CopyBuffer {
+    /// An id, or NULL for 0.
+    mutating func append(id: Int32) {
+        if id == 0 { appendNull() } else { append(id) }
     }
 }

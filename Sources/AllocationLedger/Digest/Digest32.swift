@@ -38,6 +38,17 @@ package struct Digest32: Hashable, Sendable, CustomStringConvertible {
 
     package var bytes: [UInt8] { withBytes { Array($0) } }
 
+    /// The first four bytes as a big-endian number: what an event's row keeps of its leaf hash.
+    package var prefix: Int32 { Int32(truncatingIfNeeded: words.0.bigEndian >> 32) }
+
+    /// Bytewise order.
+    static func precedes(_ a: Digest32, _ b: Digest32) -> Bool {
+        if a.words.0 != b.words.0 { return a.words.0.bigEndian < b.words.0.bigEndian }
+        if a.words.1 != b.words.1 { return a.words.1.bigEndian < b.words.1.bigEndian }
+        if a.words.2 != b.words.2 { return a.words.2.bigEndian < b.words.2.bigEndian }
+        return a.words.3.bigEndian < b.words.3.bigEndian
+    }
+
     /// Lower-case hexadecimal.
     package var description: String {
         let digits = Array("0123456789abcdef".utf8)

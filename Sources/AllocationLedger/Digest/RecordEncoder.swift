@@ -69,34 +69,47 @@ struct RecordDigester {
         return encoder.digest
     }
 
-    mutating func labelSet(_ pairs: [(name: String, value: String)]) -> Digest32 {
+    mutating func labelSet(_ pairs: [(name: [UInt8], value: [UInt8])]) -> Digest32 {
         encoder.begin(prefix: nil, type: "L")
         for pair in pairs {
-            encoder.field(pair.name)
-            encoder.field(pair.value)
+            pair.name.withUnsafeBytes { encoder.field($0) }
+            pair.value.withUnsafeBytes { encoder.field($0) }
         }
         return encoder.digest
     }
 
+    /// A collector as events name it.
+    struct CollectorContent: Hashable, Sendable {
+        var name: String
+        /// Empty when there is none.
+        var uid: String
+    }
+
     /// What a target event is bound by.
     struct TargetEventContent {
+        var revision: Int64
+        var ordinal: Int32
         var job: String
         var identity: UInt64
-        var collectorBefore: String?
-        var collectorAfter: String?
+        /// As in the target's row: the address when it was first recorded. Later ones are in the label sets.
+        var address: String
+        var collectorBefore: CollectorContent?
+        var collectorAfter: CollectorContent?
         var labelsBefore: Digest32?
         var labelsAfter: Digest32?
         var reason: Int16
         var flags: Int16
     }
 
-    /// The address is bound by the label sets, which have it as `__address__`.
     mutating func targetEvent(_ content: TargetEventContent) -> Digest32 {
         encoder.begin(type: "T")
+        encoder.field(content.revision)
+        encoder.field(Int64(content.ordinal))
         encoder.field(content.job)
         encoder.field(content.identity)
-        encoder.field(content.collectorBefore)
-        encoder.field(content.collectorAfter)
+        encoder.field(content.address)
+        collector(content.collectorBefore)
+        collector(content.collectorAfter)
         encoder.field(content.labelsBefore)
         encoder.field(content.labelsAfter)
         encoder.field(content.reason)
@@ -104,14 +117,29 @@ struct RecordDigester {
         return encoder.digest
     }
 
-    mutating func collectorEvent(kind: Int16, name: String, uid: String, node: String?, evidence: String) -> Digest32 {
+    struct CollectorEventContent {
+        var revision: Int64
+        var ordinal: Int32
+        var kind: Int16
+        var collector: CollectorContent
+        var node: String?
+        var evidence: String
+    }
+
+    mutating func collectorEvent(_ content: CollectorEventContent) -> Digest32 {
         encoder.begin(type: "C")
-        encoder.field(kind)
-        encoder.field(name)
-        encoder.field(uid)
-        encoder.field(node)
-        encoder.field(evidence)
+        encoder.field(content.revision)
+        encoder.field(Int64(content.ordinal))
+        encoder.field(content.kind)
+        collector(content.collector)
+        encoder.field(content.node)
+        encoder.field(content.evidence)
         return encoder.digest
+    }
+
+    private mutating func collector(_ collector: CollectorContent?) {
+        encoder.field(collector?.name)
+        encoder.field(collector?.uid)
     }
 
     mutating func ring(_ placement: Placement) -> Digest32 {
@@ -139,10 +167,25 @@ struct RecordDigester {
         encoder.field(record.replica.description)
         encoder.field(record.configuration)
         encoder.field(record.ring)
-        encoder.field(record.events)
+        for count in record.counts.all { encoder.field(Int64(count)) }
         encoder.field(record.eventsDigest)
         encoder.field(record.previousDigest)
         return encoder.digest
+    }
+}
+
+/// How much a revision changed.
+struct RevisionCounts: Sendable, Hashable {
+    var targetsAdded: Int32 = 0
+    var targetsRemoved: Int32 = 0
+    var targetsMoved: Int32 = 0
+    var targetsRelabelled: Int32 = 0
+    var targetEvents: Int32 = 0
+    var collectorEvents: Int32 = 0
+
+    /// In the order of the record.
+    var all: [Int32] {
+        [targetsAdded, targetsRemoved, targetsMoved, targetsRelabelled, targetEvents, collectorEvents]
     }
 }
 
@@ -160,8 +203,7 @@ struct RevisionRecord: Sendable {
     var configuration: Digest32?
     /// Digest of the placement rule in force.
     var ring: Digest32
-    /// Number of target and collector events.
-    var events: Int64
+    var counts: RevisionCounts
     var eventsDigest: Digest32
     var previousDigest: Digest32
 }

@@ -25,9 +25,10 @@ enum LeaseQueries {
                 WHERE ended_at IS NULL AND epoch < \(epoch)
                 """,
                 """
-                INSERT INTO ledger.term (epoch, holder, address, acquired_at, first_revision, first_digest) \
-                SELECT \(epoch), \(holder), \(address), clock_timestamp(), revision, digest FROM ledger.head \
-                WHERE name = 'allocator'
+                INSERT INTO ledger.term (epoch, holder, address, acquired_at, system_identifier, timeline, \
+                first_revision, first_digest) \
+                SELECT \(epoch), \(holder), \(address), clock_timestamp(), s.system_identifier, s.timeline, h.revision, \
+                h.digest FROM ledger.head h, ledger.server_identity() s WHERE h.name = 'allocator'
                 """,
             ])
             return epoch

@@ -5,6 +5,7 @@
 import AllocationCore
 import Logging
 import PostgresDriver
+import Synchronization
 import TestSupport
 
 @testable import AllocationLedger
@@ -23,7 +24,9 @@ struct LedgerFixture: Sendable {
     static func with<T>(
         isolation: isolated (any Actor)? = #isolation, _ body: (inout LedgerFixture) async throws -> T
     ) async throws -> T {
-        try await TestPostgres.withDatabase { connectionString in
+        await Turns.shared.enter()
+        defer { Turns.shared.leave() }
+        return try await TestPostgres.withDatabase { connectionString in
             let configuration = try PostgresConfiguration(connectionString: connectionString)
             _ = try await Migrator.migrate(configuration, logger: TestPostgres.logger)
             var fixture = try await LedgerFixture(configuration)
@@ -46,6 +49,18 @@ struct LedgerFixture: Sendable {
         state = try await writer.load(into: AllocationLoader(table: table, strategy: Self.strategy)).state
     }
 
+    /// Another process that believes in the same lease.
+    init(sharing configuration: PostgresConfiguration, token: FencingToken) async throws {
+        self.configuration = configuration
+        self.token = token
+        writer = LedgerWriter(configuration: configuration, table: table, logger: TestPostgres.logger)
+        state = try await writer.load(into: AllocationLoader(table: table, strategy: Self.strategy)).state
+    }
+
+    mutating func reload() async throws {
+        state = try await writer.load(into: AllocationLoader(table: table, strategy: Self.strategy)).state
+    }
+
     /// Ends whatever lease there is and takes it.
     static func takeLease(_ configuration: PostgresConfiguration, seconds: Double = 600) async throws -> FencingToken {
         let connection = try await PostgresConnection.connect(configuration, logger: TestPostgres.logger)
@@ -56,6 +71,38 @@ struct LedgerFixture: Sendable {
         await connection.close()
         guard let epoch else { throw LedgerError.corrupted("the test could not take the lease") }
         return FencingToken(holder: holder, epoch: epoch)
+    }
+
+    /// Lets a few tests at a time make a ledger: each locks some 500 tables and indices while it migrates, and all share
+    /// the lock table of one small server.
+    private final class Turns: Sendable {
+        static let shared = Turns()
+        private let state = Mutex((free: 4, waiting: [CheckedContinuation<Void, Never>]()))
+
+        func enter() async {
+            await withCheckedContinuation { continuation in
+                let isFree = state.withLock { state in
+                    if state.free > 0 {
+                        state.free -= 1
+                        return true
+                    }
+                    state.waiting.append(continuation)
+                    return false
+                }
+                if isFree { continuation.resume() }
+            }
+        }
+
+        func leave() {
+            let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+                if state.waiting.isEmpty {
+                    state.free += 1
+                    return nil
+                }
+                return state.waiting.removeFirst()
+            }
+            next?.resume()
+        }
     }
 
     // MARK: Changes
@@ -76,7 +123,9 @@ struct LedgerFixture: Sendable {
             address: labels.value(of: table.nameID(for: "__address__"), in: table))
     }
 
-    mutating func discover(_ targets: [IdentifiedTarget], job: String = "shop", source: String = "a") -> AllocationChange {
+    mutating func discover(_ targets: [IdentifiedTarget], job: String = "shop", source: String = "a")
+        -> AllocationChange
+    {
         state.apply(discovery: [
             JobUpdate(
                 job: job,
@@ -154,5 +203,11 @@ extension AllocationState {
                 "\(address) \(collector) \(labels.joined(separator: ","))"
         }
         return contents
+    }
+}
+
+extension LedgerError {
+    var isUniqueViolation: Bool {
+        if case .server(let error) = self { error.sqlState == .uniqueViolation } else { false }
     }
 }
