@@ -13,7 +13,7 @@ import Testing
     ])
     func gzipIsNegotiated(value: String, isAccepted: Bool) {
         var request = StandardRequest("/")
-        request.add(acceptEncoding: value)
+        Array(value.utf8).withUnsafeBytes { request.add(acceptEncoding: $0) }
         #expect(request.acceptsGzip == isAccepted)
     }
 
@@ -23,7 +23,7 @@ import Testing
     ])
     func htmlIsAskedForByName(value: String, isAccepted: Bool) {
         var request = StandardRequest("/")
-        request.add(accept: value)
+        Array(value.utf8).withUnsafeBytes { request.add(accept: $0) }
         #expect(request.acceptsHTML == isAccepted)
     }
 

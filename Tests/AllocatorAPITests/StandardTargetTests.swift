@@ -7,20 +7,23 @@ import Testing
 
 /// Goal: request targets reach the route that upstream's router would choose.
 @Suite struct StandardTargetTests {
-    private func targets(_ job: String) -> StandardTarget.Match { .route(.targets(job: Substring(job).utf8)) }
-
     @Test(arguments: [
         ("/", StandardRoute.index), ("/scrape_configs", .scrapeConfigs), ("/scrape_configs?x=1", .scrapeConfigs),
         ("/jobs", .jobs), ("/metrics", .metrics), ("/livez", .livez), ("/readyz", .readyz),
         ("http://host:8080/jobs?a=b", .jobs), ("http://host", .index),
     ])
     func routes(target: String, route: StandardRoute) {
-        #expect(StandardTarget(target).match == .route(route))
+        #expect(StandardTarget(target) == .route(route))
     }
 
-    @Test(arguments: ["job1", "a%2Fb", "a+b", "100%25", "%zz", "targets", "ü"])
-    func jobSegmentStaysEncoded(job: String) {
-        #expect(StandardTarget("/jobs/\(job)/targets?collector_id=c").match == targets(job))
+    @Test(arguments: [
+        ("job1", Result<String, QueryComponent.DecodingError>.success("job1")), ("a%2Fb", .success("a/b")),
+        ("a+b", .success("a b")), ("100%25", .success("100%")), ("targets", .success("targets")),
+        ("ü", .success("ü")), ("%zz", .failure(.badEscape("%zz"))), ("%FF", .failure(.notUTF8)),
+    ])
+    func jobsAreDecodedOnce(job: String, decoded: Result<String, QueryComponent.DecodingError>) {
+        let question = TargetsQuestion(job: decoded, collector: .success("c"))
+        #expect(StandardTarget("/jobs/\(job)/targets?collector_id=c") == .route(.targets(question)))
     }
 
     @Test(arguments: [
@@ -28,7 +31,7 @@ import Testing
         ("/jobs/a%2Fb/targets/?collector_id=c", "/jobs/a%2Fb/targets?collector_id=c"),
     ])
     func aSlashTooManyRedirects(target: String, location: String) {
-        #expect(StandardTarget(target).match == .redirect(to: location))
+        #expect(StandardTarget(target) == .redirect(to: location))
     }
 
     @Test(arguments: [
@@ -36,15 +39,17 @@ import Testing
         "/jobs//", "/favicon.ico", "jobs", "/jobs/a/targets//",
     ])
     func everythingElseIsNothing(target: String) {
-        #expect(StandardTarget(target).match == .nothing)
+        #expect(StandardTarget(target) == .nothing)
     }
 
     @Test(arguments: [
-        ("/x?collector_id=a", "a"), ("/x?b=1&collector_id=a&collector_id=c", "a"), ("/x?collector_id=", ""),
-        ("/x?collector_id", ""), ("/x?collector%5Fid=a+b%2Fc", "a b/c"), ("/x?collector_idx=a", nil), ("/x", nil),
-        ("/x?", nil), ("/x?collector_id=a=b", "a=b"),
+        ("collector_id=a", "a"), ("b=1&collector_id=a&collector_id=c", "a"), ("collector_id=", ""),
+        ("collector_id", ""), ("collector%5Fid=a+b%2Fc", "a b/c"), ("collector_idx=a", nil), ("", nil), ("&&", nil),
+        ("collector_id=a=b", "a=b"),
     ])
-    func parameters(target: String, value: String?) throws {
-        #expect(try StandardTarget(target).parameter("collector_id") == value)
+    func theFirstCollectorCounts(query: String, collector: String?) throws {
+        let question = TargetsQuestion(job: .success("j"), collector: .success(collector))
+        #expect(StandardTarget("/jobs/j/targets?\(query)") == .route(.targets(question)))
+        if query.isEmpty { #expect(StandardTarget("/jobs/j/targets") == .route(.targets(question))) }
     }
 }

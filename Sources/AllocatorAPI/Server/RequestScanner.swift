@@ -70,107 +70,83 @@ struct RequestScanner {
     }
 
     /// The next line without its CR LF; nil when there is none, with a negative position when it ends otherwise.
-    private mutating func nextLine() -> Slice<UnsafeRawBufferPointer>? {
-        guard position >= 0, let end = bytes[position...].firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+    private mutating func nextLine() -> UnsafeRawBufferPointer? {
+        guard position >= 0, let end = ASCII.firstIndex(of: UInt8(ascii: "\n"), in: bytes, from: position) else {
+            return nil
+        }
         guard end > position, bytes[end - 1] == UInt8(ascii: "\r") else {
             position = -1
             return nil
         }
         defer { position = end + 1 }
-        return bytes[position..<(end - 1)]
+        return ASCII.cut(bytes, position, end - 1)
     }
 
     // MARK: Request line
 
-    private mutating func readRequestLine(_ line: Slice<UnsafeRawBufferPointer>) -> Bool {
-        guard let first = line.firstIndex(of: UInt8(ascii: " ")), let last = line.lastIndex(of: UInt8(ascii: " ")),
-            first < last
-        else { return false }
-        let method = line[..<first]
-        if method.elementsEqual("GET".utf8) {
+    private mutating func readRequestLine(_ line: UnsafeRawBufferPointer) -> Bool {
+        let start: Int
+        if ASCII.hasPrefix(line, "GET /") {
             request.method = .get
-        } else if method.elementsEqual("HEAD".utf8) {
+            start = 4
+        } else if ASCII.hasPrefix(line, "HEAD /") {
             request.method = .head
+            start = 5
         } else {
             return false
         }
-        let version = line[(last + 1)...]
-        if version.elementsEqual("HTTP/1.0".utf8) {
+        guard let end = ASCII.firstIndex(of: UInt8(ascii: " "), in: line, from: start) else { return false }
+        let version = ASCII.cut(line, end + 1, line.count)
+        if ASCII.isEqual(version, "HTTP/1.0") {
             isVersion10 = true
-        } else if !version.elementsEqual("HTTP/1.1".utf8) {
+        } else if !ASCII.isEqual(version, "HTTP/1.1") {
             return false
         }
-        let target = line[(first + 1)..<last]
-        guard target.first == UInt8(ascii: "/"), target.allSatisfy({ (0x21...0x7E).contains($0) }) else { return false }
+        let target = ASCII.cut(line, start, end)
+        guard target.allSatisfy({ (0x21...0x7E).contains($0) }) else { return false }
         request.target = String(decoding: target, as: UTF8.self)
         return true
     }
 
     // MARK: Fields
 
-    private mutating func readField(_ line: Slice<UnsafeRawBufferPointer>) -> Bool {
-        guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon > line.startIndex else { return false }
-        let name = line[..<colon]
+    private mutating func readField(_ line: UnsafeRawBufferPointer) -> Bool {
+        guard let colon = ASCII.firstIndex(of: UInt8(ascii: ":"), in: line), colon > 0 else { return false }
+        let name = ASCII.cut(line, 0, colon)
         guard name.allSatisfy(Self.isTokenByte) else { return false }
-        let value = Self.trimmed(line[(colon + 1)...])
+        let value = ASCII.trimmed(ASCII.cut(line, colon + 1, line.count))
         guard value.allSatisfy({ $0 == UInt8(ascii: "\t") || ($0 >= 0x20 && $0 != 0x7F) }) else { return false }
         // Of the names that matter only these lengths occur.
         switch name.count {
-        case 4 where Self.isName(name, "host"):
+        case 4 where ASCII.isEqualIgnoringCase(name, "host"):
             if hasHost { return false }
             hasHost = true
-        case 6 where Self.isName(name, "accept"): request.add(accept: String(decoding: value, as: UTF8.self))
-        case 6 where Self.isName(name, "expect"): return false
-        case 7 where Self.isName(name, "upgrade"): return false
-        case 10 where Self.isName(name, "connection"): return readConnection(value)
-        case 13 where Self.isName(name, "if-none-match"):
+        case 6 where ASCII.isEqualIgnoringCase(name, "accept"): request.add(accept: value)
+        case 6 where ASCII.isEqualIgnoringCase(name, "expect"): return false
+        case 7 where ASCII.isEqualIgnoringCase(name, "upgrade"): return false
+        case 10 where ASCII.isEqualIgnoringCase(name, "connection"): return readConnection(value)
+        case 13 where ASCII.isEqualIgnoringCase(name, "if-none-match"):
             // More than one: the router joins them.
             if request.ifNoneMatch != nil { isPlain = false }
             request.ifNoneMatch = String(decoding: value, as: UTF8.self)
-        case 14 where Self.isName(name, "content-length"): return false
-        case 15 where Self.isName(name, "accept-encoding"):
-            request.add(acceptEncoding: String(decoding: value, as: UTF8.self))
-        case 17 where Self.isName(name, "transfer-encoding"): return false
+        case 14 where ASCII.isEqualIgnoringCase(name, "content-length"): return false
+        case 15 where ASCII.isEqualIgnoringCase(name, "accept-encoding"):
+            request.add(acceptEncoding: value)
+        case 17 where ASCII.isEqualIgnoringCase(name, "transfer-encoding"): return false
         default: break
         }
         return true
     }
 
-    private mutating func readConnection(_ value: Slice<UnsafeRawBufferPointer>) -> Bool {
-        for option in value.split(separator: UInt8(ascii: ",")) {
-            let option = Self.trimmed(option)
-            if Self.isName(option, "close") {
-                closes = true
-            } else if Self.isName(option, "keep-alive") {
-                keepsAlive = true
-            } else if Self.isName(option, "upgrade") {
-                return false
-            }
+    private mutating func readConnection(_ value: UnsafeRawBufferPointer) -> Bool {
+        var upgrades = false
+        ASCII.forEachPart(of: value, separatedBy: UInt8(ascii: ",")) { option in
+            if ASCII.isEqualIgnoringCase(option, "close") { closes = true }
+            if ASCII.isEqualIgnoringCase(option, "keep-alive") { keepsAlive = true }
+            if ASCII.isEqualIgnoringCase(option, "upgrade") { upgrades = true }
+            return true
         }
-        return true
-    }
-
-    /// Compares with a name in lower case; ASCII letters only differ in one bit.
-    private static func isName(_ bytes: Slice<UnsafeRawBufferPointer>, _ name: StaticString) -> Bool {
-        guard bytes.count == name.utf8CodeUnitCount else { return false }
-        var expected = name.utf8Start
-        for byte in bytes {
-            let lower = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
-            if lower != expected.pointee { return false }
-            expected += 1
-        }
-        return true
-    }
-
-    private static func trimmed(_ value: Slice<UnsafeRawBufferPointer>) -> Slice<UnsafeRawBufferPointer> {
-        var value = value
-        while let first = value.first, first == UInt8(ascii: " ") || first == UInt8(ascii: "\t") {
-            value = value.dropFirst()
-        }
-        while let last = value.last, last == UInt8(ascii: " ") || last == UInt8(ascii: "\t") {
-            value = value.dropLast()
-        }
-        return value
+        return !upgrades
     }
 
     private static func isTokenByte(_ byte: UInt8) -> Bool { tokenBytes[Int(byte)] }

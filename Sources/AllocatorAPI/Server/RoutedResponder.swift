@@ -54,11 +54,18 @@ extension StandardRequest {
         self.init(method, head.path ?? "/")
         for field in head.headerFields {
             switch field.name {
-            case .accept: add(accept: field.value)
-            case .acceptEncoding: add(acceptEncoding: field.value)
+            case .accept: field.value.withBytes { add(accept: $0) }
+            case .acceptEncoding: field.value.withBytes { add(acceptEncoding: $0) }
             case .ifNoneMatch: ifNoneMatch = ifNoneMatch.map { "\($0), \(field.value)" } ?? field.value
             default: break
             }
         }
+    }
+}
+
+extension String {
+    fileprivate func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        var text = self
+        text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
     }
 }

@@ -15,22 +15,24 @@ package enum QueryComponent {
         case notUTF8
     }
 
-    package static func decoded(_ bytes: some Collection<UInt8>) throws(DecodingError) -> String {
+    package static func decoded(_ bytes: UnsafeRawBufferPointer) throws(DecodingError) -> String {
+        // Most names need no decoding.
+        if !bytes.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) { return try text(bytes) }
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count)
-        var rest = bytes[...]
-        while let byte = rest.popFirst() {
-            switch byte {
+        var index = 0
+        while index < bytes.count {
+            switch bytes[index] {
             case UInt8(ascii: "+"): output.append(UInt8(ascii: " "))
             case UInt8(ascii: "%"):
-                let digits = rest.prefix(2)
-                guard digits.count == 2, let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16),
-                    digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-")
-                else { throw .badEscape("%" + String(decoding: digits, as: UTF8.self)) }
-                output.append(value)
-                rest = rest.dropFirst(2)
-            default: output.append(byte)
+                guard index + 2 < bytes.count, let high = hexValue(bytes[index + 1]),
+                    let low = hexValue(bytes[index + 2])
+                else { throw .badEscape(String(decoding: bytes[index...].prefix(3), as: UTF8.self)) }
+                output.append(high << 4 | low)
+                index += 2
+            default: output.append(bytes[index])
             }
+            index += 1
         }
         guard let text = String(validating: output, as: UTF8.self) else { throw .notUTF8 }
         return text
@@ -51,6 +53,20 @@ package enum QueryComponent {
     }
 
     private static let hexDigits = Array("0123456789ABCDEF".utf8)
+
+    private static func text(_ bytes: UnsafeRawBufferPointer) throws(DecodingError) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
+        return text
+    }
+
+    private static func hexValue(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
 
     private static func isUnreserved(_ byte: UInt8) -> Bool {
         switch byte {

@@ -24,33 +24,36 @@ package struct StandardRequest: Sendable, Hashable {
         self.target = target
     }
 
-    package mutating func add(accept value: some StringProtocol) {
-        if value.lowercased().contains("text/html") { acceptsHTML = true }
+    /// Takes one `Accept` field.
+    package mutating func add(accept value: UnsafeRawBufferPointer) {
+        if ASCII.containsIgnoringCase(value, "text/html") { acceptsHTML = true }
     }
 
     /// Takes one `Accept-Encoding` field. An encoding of quality 0 is refused, `*` stands for those not named.
-    package mutating func add(acceptEncoding value: some StringProtocol) {
-        var any: Bool?
-        for element in value.split(separator: ",") {
-            let parts = element.split(separator: ";").map { $0.trimmingBlanks().lowercased() }
-            guard let name = parts.first else { continue }
-            let isAccepted = !parts.dropFirst().contains { $0.hasPrefix("q=") && Double($0.dropFirst(2)) == 0 }
-            if name == "gzip" || name == "x-gzip" {
-                acceptsGzip = isAccepted
-                return
+    package mutating func add(acceptEncoding value: UnsafeRawBufferPointer) {
+        var named: Bool?
+        var others: Bool?
+        ASCII.forEachPart(of: value, separatedBy: UInt8(ascii: ",")) { element in
+            let end = ASCII.firstIndex(of: UInt8(ascii: ";"), in: element) ?? element.count
+            let name = ASCII.trimmed(ASCII.cut(element, 0, end))
+            if ASCII.isEqualIgnoringCase(name, "gzip") || ASCII.isEqualIgnoringCase(name, "x-gzip") {
+                named = !Self.isQualityZero(ASCII.cut(element, end, element.count))
+            } else if ASCII.isEqual(name, "*") {
+                others = !Self.isQualityZero(ASCII.cut(element, end, element.count))
             }
-            if name == "*" { any = isAccepted }
+            return named == nil
         }
-        if let any { acceptsGzip = any }
+        if let accepted = named ?? others { acceptsGzip = accepted }
     }
-}
 
-extension StringProtocol {
-    /// Without the blanks and tabs around it.
-    fileprivate func trimmingBlanks() -> SubSequence {
-        var text = self[...]
-        while text.first == " " || text.first == "\t" { text.removeFirst() }
-        while text.last == " " || text.last == "\t" { text.removeLast() }
-        return text
+    /// Whether parameters such as `; q=0.0` say that an encoding is refused.
+    private static func isQualityZero(_ parameters: UnsafeRawBufferPointer) -> Bool {
+        var isZero = false
+        ASCII.forEachPart(of: parameters, separatedBy: UInt8(ascii: ";")) { parameter in
+            guard parameter.count > 2, ASCII.isEqualIgnoringCase(ASCII.cut(parameter, 0, 2), "q=") else { return true }
+            isZero = parameter.dropFirst(2).allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: ".") }
+            return false
+        }
+        return isZero
     }
 }

@@ -17,15 +17,14 @@ extension StandardResponder {
     private static let eventLoopTargetsMax = 4096
 
     func targets(
-        ofJob encoded: Substring.UTF8View, _ target: StandardTarget, _ request: StandardRequest, _ caller: Caller
+        _ question: TargetsQuestion, _ request: StandardRequest, _ caller: Caller
     ) -> PreparedResponse? {
         let job: String
         let collector: String?
-        do { job = try QueryComponent.decoded(encoded) } catch {
-            return ProblemDetails.undecodable("job", error).response(.targets)
-        }
-        do { collector = try target.parameter("collector_id") } catch {
-            return ProblemDetails.undecodable("collector_id", error).response(.targets)
+        switch (question.job, question.collector) {
+        case (.failure(let error), _): return ProblemDetails.undecodable("job", error).response(.targets)
+        case (_, .failure(let error)): return ProblemDetails.undecodable("collector_id", error).response(.targets)
+        case (.success(let name), .success(let id)): (job, collector) = (name, id)
         }
         guard let snapshot = publisher.current else { return noState(.targets) }
         if snapshot.pendingJobs.contains(job) {

@@ -44,9 +44,9 @@ package final class StandardResponder: Sendable {
     package func respond(to request: StandardRequest, for caller: Caller) -> PreparedResponse? {
         let target = StandardTarget(request.target)
         // Other routes than these may know the path, and they are not asked on the event loop.
-        if target.match == .nothing, caller == .eventLoop { return nil }
-        guard request.method == .get else { return refusal(of: request.method, target.match) }
-        switch target.match {
+        if target == .nothing, caller == .eventLoop { return nil }
+        guard request.method == .get else { return refusal(of: request.method, target) }
+        switch target {
         case .nothing: return Self.notFound
         case .redirect(let location): return Self.redirect(301, to: location)
         case .route(.livez): return PreparedResponse(200, .livez)
@@ -55,14 +55,14 @@ package final class StandardResponder: Sendable {
         case .route(.index): return caller == .task ? index() : nil
         case .route(.scrapeConfigs): return scrapeConfigs(request, caller)
         case .route(.jobs): return jobs(request, caller)
-        case .route(.targets(let job)): return targets(ofJob: job, target, request, caller)
+        case .route(.targets(let question)): return targets(question, request, caller)
         }
     }
 
     /// Every route is GET only, and what is not found is 404 and never 405.
-    private func refusal(of method: StandardRequest.Method, _ match: StandardTarget.Match) -> PreparedResponse {
+    private func refusal(of method: StandardRequest.Method, _ target: StandardTarget) -> PreparedResponse {
         var response = Self.notFound
-        if case .redirect(let location) = match { response = Self.redirect(307, to: location) }
+        if case .redirect(let location) = target { response = Self.redirect(307, to: location) }
         response.omitsBody = method == .head
         return response
     }

@@ -10,30 +10,24 @@ package enum StandardRoute: Sendable, Hashable {
     case index
     case scrapeConfigs
     case jobs
-    /// The job's name, still encoded.
-    case targets(job: Substring.UTF8View.SubSequence)
+    case targets(TargetsQuestion)
     case metrics
     case livez
     case readyz
+}
 
-    package static func == (a: StandardRoute, b: StandardRoute) -> Bool {
-        if case .targets(let left) = a, case .targets(let right) = b { return left.elementsEqual(right) }
-        return a.pattern == b.pattern
-    }
+/// What `/jobs/{job}/targets` is asked for.
+package struct TargetsQuestion: Sendable, Hashable {
+    package var job: Result<String, QueryComponent.DecodingError>
+    /// The first `collector_id`; nil when there is none.
+    package var collector: Result<String?, QueryComponent.DecodingError>
 
-    package func hash(into hasher: inout Hasher) { hasher.combine(pattern) }
-
-    /// The route's name in metrics.
-    package var pattern: RoutePattern {
-        switch self {
-        case .index: .index
-        case .scrapeConfigs: .scrapeConfigs
-        case .jobs: .jobs
-        case .targets: .targets
-        case .metrics: .metrics
-        case .livez: .livez
-        case .readyz: .readyz
-        }
+    package init(
+        job: Result<String, QueryComponent.DecodingError>,
+        collector: Result<String?, QueryComponent.DecodingError> = .success(nil)
+    ) {
+        self.job = job
+        self.collector = collector
     }
 }
 
@@ -50,75 +44,91 @@ package enum RoutePattern: String, Sendable, CaseIterable {
     case readyz = "/readyz"
 }
 
-/// A request target taken apart.
-package struct StandardTarget: Sendable {
-    package enum Match: Sendable, Hashable {
-        case route(StandardRoute)
-        /// A route with a slash too many; where to go instead, query included.
-        case redirect(to: String)
-        case nothing
-    }
-
-    package let match: Match
-    /// Behind the question mark, still encoded; empty without one.
-    package let query: Substring
+/// What a request target leads to.
+package enum StandardTarget: Sendable, Hashable {
+    case route(StandardRoute)
+    /// A route with a slash too many; where to go instead, query included.
+    case redirect(to: String)
+    case nothing
 
     package init(_ rawTarget: String) {
-        let target = Self.withoutOrigin(rawTarget)
-        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
-        let path = target[..<mark]
-        query = mark == target.endIndex ? "" : target[target.utf8.index(after: mark)...]
-        if let route = Self.route(path) {
-            match = .route(route)
-        } else if path != "//", path.utf8.last == UInt8(ascii: "/"), Self.route(path.dropLast()) != nil {
-            match = .redirect(to: String(path.dropLast()) + target[mark...])
-        } else {
-            match = .nothing
-        }
+        var rawTarget = rawTarget
+        self = rawTarget.withUTF8 { Self.read(UnsafeRawBufferPointer($0)) }
     }
 
-    /// The first value of a query parameter; nil when it is not given.
-    package func parameter(_ name: String) throws(QueryComponent.DecodingError) -> String? {
-        for pair in query.utf8.split(separator: UInt8(ascii: "&")) {
-            let mark = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
-            guard Self.isName(pair[..<mark], name) else { continue }
-            return try QueryComponent.decoded(mark == pair.endIndex ? pair[mark...] : pair[mark...].dropFirst())
+    private static func read(_ rawTarget: UnsafeRawBufferPointer) -> StandardTarget {
+        let target = withoutOrigin(rawTarget)
+        let mark = ASCII.firstIndex(of: UInt8(ascii: "?"), in: target) ?? target.count
+        let path = ASCII.cut(target, 0, mark)
+        let query = ASCII.cut(target, min(mark + 1, target.count), target.count)
+        if let route = route(path, query) { return .route(route) }
+        guard path.count > 2, path[path.count - 1] == UInt8(ascii: "/") else { return .nothing }
+        let shorter = ASCII.cut(path, 0, path.count - 1)
+        guard route(shorter, query) != nil else { return .nothing }
+        let location = Array(shorter) + ASCII.cut(target, mark, target.count)
+        return .redirect(to: String(decoding: location, as: UTF8.self))
+    }
+
+    private static func route(_ path: UnsafeRawBufferPointer, _ query: UnsafeRawBufferPointer) -> StandardRoute? {
+        if ASCII.hasPrefix(path, "/jobs/") {
+            let rest = ASCII.cut(path, 6, path.count)
+            guard let slash = ASCII.firstIndex(of: UInt8(ascii: "/"), in: rest), slash > 0,
+                ASCII.isEqual(ASCII.cut(rest, slash, rest.count), "/targets")
+            else { return nil }
+            return .targets(
+                TargetsQuestion(
+                    job: decoded(ASCII.cut(rest, 0, slash)), collector: parameter("collector_id", of: query)))
         }
+        if ASCII.isEqual(path, "/scrape_configs") { return .scrapeConfigs }
+        if ASCII.isEqual(path, "/jobs") { return .jobs }
+        if ASCII.isEqual(path, "/livez") { return .livez }
+        if ASCII.isEqual(path, "/readyz") { return .readyz }
+        if ASCII.isEqual(path, "/metrics") { return .metrics }
+        if ASCII.isEqual(path, "/") { return .index }
         return nil
     }
 
-    private static func isName(_ encoded: Substring.UTF8View.SubSequence, _ name: String) -> Bool {
-        if encoded.elementsEqual(name.utf8) { return true }
-        guard encoded.contains(UInt8(ascii: "%")) else { return false }
-        return (try? QueryComponent.decoded(encoded)) == name
+    // MARK: Query
+
+    private static func parameter(
+        _ name: StaticString, of query: UnsafeRawBufferPointer
+    ) -> Result<String?, QueryComponent.DecodingError> {
+        var start = 0
+        while start < query.count {
+            let end = ASCII.firstIndex(of: UInt8(ascii: "&"), in: query, from: start) ?? query.count
+            let pair = ASCII.cut(query, start, end)
+            let mark = ASCII.firstIndex(of: UInt8(ascii: "="), in: pair) ?? pair.count
+            if isName(ASCII.cut(pair, 0, mark), name) {
+                return decoded(ASCII.cut(pair, min(mark + 1, pair.count), pair.count)).map { $0 }
+            }
+            start = end + 1
+        }
+        return .success(nil)
     }
 
-    private static func route(_ path: Substring) -> StandardRoute? {
-        switch path {
-        case "/": return .index
-        case "/scrape_configs": return .scrapeConfigs
-        case "/jobs": return .jobs
-        case "/metrics": return .metrics
-        case "/livez": return .livez
-        case "/readyz": return .readyz
-        default: break
-        }
-        let bytes = path.utf8
-        guard bytes.starts(with: "/jobs/".utf8) else { return nil }
-        let rest = bytes.dropFirst(6)
-        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")), slash != rest.startIndex,
-            rest[slash...].elementsEqual("/targets".utf8)
-        else { return nil }
-        return .targets(job: rest[..<slash])
+    private static func isName(_ encoded: UnsafeRawBufferPointer, _ name: StaticString) -> Bool {
+        if ASCII.isEqual(encoded, name) { return true }
+        guard encoded.contains(UInt8(ascii: "%")) else { return false }
+        return (try? QueryComponent.decoded(encoded)) == name.description
+    }
+
+    private static func decoded(
+        _ bytes: UnsafeRawBufferPointer
+    ) -> Result<String, QueryComponent.DecodingError> {
+        do { return .success(try QueryComponent.decoded(bytes)) } catch { return .failure(error) }
     }
 
     /// A proxy may send `http://host/path`.
-    private static func withoutOrigin(_ target: String) -> Substring {
-        guard target.utf8.first != UInt8(ascii: "/"), let scheme = target.firstRange(of: "://") else {
-            return target[...]
+    private static func withoutOrigin(_ target: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        guard target.first != UInt8(ascii: "/") else { return target }
+        let start =
+            if ASCII.hasPrefix(target, "http://") { 7 } else if ASCII.hasPrefix(target, "https://") { 8 } else { -1 }
+        guard start > 0 else { return target }
+        guard let slash = ASCII.firstIndex(of: UInt8(ascii: "/"), in: target, from: start) else {
+            return UnsafeRawBufferPointer(start: root.utf8Start, count: root.utf8CodeUnitCount)
         }
-        let rest = target[scheme.upperBound...]
-        guard let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) else { return "/" }
-        return rest[slash...]
+        return ASCII.cut(target, slash, target.count)
     }
+
+    private static let root: StaticString = "/"
 }
