@@ -171,7 +171,7 @@ let package = Package(
             dependencies: [
                 "TestSupport", "AllocationCore", "AllocationLedger", "AllocatorAPI", "AllocatorRuntime", "Discovery",
                 "EmbeddedPostgres", "HTTPTransport", "PostgresDriver", "PrometheusConfig", "TargetLedger", "Telemetry",
-                "CSys", log, lifecycle, nioCore, nioPosix,
+                "CSys", arguments, log, lifecycle, nioCore, nioPosix,
             ],
             resources: [.copy("Fixtures")]
         ),

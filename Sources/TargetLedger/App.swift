@@ -3,6 +3,7 @@
 //
 
 import ArgumentParser
+import PrometheusConfig
 
 @main
 struct App: AsyncParsableCommand {
@@ -20,6 +21,7 @@ struct App: AsyncParsableCommand {
 
     static func main() async {
         do {
+            try refuseUnknownCommand(CommandLine.arguments.dropFirst().first)
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -29,5 +31,14 @@ struct App: AsyncParsableCommand {
         } catch {
             ExitStatus.end(with: error)
         }
+    }
+
+    /// A mistyped command must not come to mean an argument of `serve`.
+    private static func refuseUnknownCommand(_ word: String?) throws(CommandFailure) {
+        let names = configuration.subcommands.map { $0._commandName }
+        guard let word, !word.hasPrefix("-"), word != "help", !names.contains(word) else { return }
+        let hint = NearestKey.find(word, among: names).map { "; did you mean \($0)?" } ?? ""
+        throw CommandFailure(
+            .wrongUse, "unknown command \(String(reflecting: word))\(hint)\nCommands: \(names.joined(separator: ", "))")
     }
 }

@@ -19,8 +19,8 @@ struct Moves: AsyncParsableCommand {
 
     @OptionGroup(title: "Database options") var database: DatabaseFlags
 
-    @Option(help: "From this moment on.") var since: InstantArgument?
-    @Option(help: "Before this moment.") var until: InstantArgument?
+    @Option(help: "From this moment on: 2h (ago), 2026-11-20 03:12 (UTC), or RFC 3339.") var since: InstantArgument?
+    @Option(help: "Before this moment, spelled likewise.") var until: InstantArgument?
     @Option(help: "Part of the target's address.") var target: String?
     @Option(help: "Name of the job.") var job: String?
     @Option(help: "Came from or went to this collector.") var collector: String?
@@ -52,20 +52,30 @@ struct Moves: AsyncParsableCommand {
     static func report(_ moves: [Move]) -> Report {
         Report(
             columns: [
-                Column(key: "at", title: "AT"), Column(key: "revision", title: "REVISION"),
-                Column(key: "job", title: "JOB"), Column(key: "address", title: "TARGET"),
+                Column(key: "time", title: "TIME"), Column(key: "revision", title: "REVISION"),
+                Column(key: "job", title: "JOB"), Column(key: "address", title: "ADDRESS"),
                 Column(key: "from", title: "FROM"), Column(key: "to", title: "TO"),
-                Column(key: "reason", title: "REASON"), Column(key: "cascade", title: "CASCADE"),
+                Column(key: "reason", title: "REASON"), Column(key: "kind", title: "KIND"),
                 Column(key: "partition", title: "PARTITION"), Column(key: "owner_before", title: "OWNER BEFORE"),
-                Column(key: "cause", title: "CAUSE"), Column(key: "cause_detail", title: "DETAIL"),
+                Column(key: "cause", title: "CAUSE"), Column(key: "cause_detail"), Column(key: "identity"),
             ],
             rows: moves.map { move in
                 [
                     .text("\(move.at)"), .number(move.revision), .text(move.job), .text(move.address),
-                    .optional(move.from), .optional(move.to), .text(move.reason), .boolean(move.isCascade),
+                    .optional(move.from), .optional(move.to), .text(move.reason), .optional(kind(move)),
                     move.partition.map { .number(Int64($0)) } ?? .none, .optional(move.ownerBefore),
-                    .text(move.cause), .text(move.causeDetail),
+                    .text(move.cause), .text(move.causeDetail), .text("\(move.identity.rawValue)"),
                 ]
             })
+    }
+
+    /// Direct when the collector that came or went is the target's own, cascade when the load bound pushed it on; nil
+    /// for what is no consequence of a collector.
+    private static func kind(_ move: Move) -> String? {
+        switch Reason(code: move.reason) {
+        case .collectorJoined, .collectorLeft, .collectorNotReady: "direct"
+        case .cascadeLoadBound: "cascade"
+        default: nil
+        }
     }
 }

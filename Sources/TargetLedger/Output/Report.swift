@@ -31,7 +31,8 @@ enum Cell: Equatable {
 /// One column: its key for programs, its title for people.
 struct Column {
     var key: String
-    var title: String
+    /// nil where people are better off without it.
+    var title: String?
 }
 
 /// Rows under columns, written in one of the four forms.
@@ -51,13 +52,11 @@ struct Report {
     // MARK: For people
 
     func table(inColour: Bool) -> String {
-        let texts = rows.map { row in row.map(Self.plain) }
-        let widths = columns.indices.map { index in
-            texts.reduce(columns[index].title.count) { max($0, $1[index].count) }
-        }
-        let isNumber = columns.indices.map { index in
-            rows.contains { if case .number = $0[index] { true } else { false } }
-        }
+        let shown = columns.indices.filter { columns[$0].title != nil }
+        let titles = shown.map { columns[$0].title ?? "" }
+        let texts = rows.map { row in shown.map { Self.plain(row[$0]) } }
+        let widths = titles.indices.map { index in texts.reduce(titles[index].count) { max($0, $1[index].count) } }
+        let isNumber = shown.map { index in rows.contains { if case .number = $0[index] { true } else { false } } }
         func line(_ cells: [String]) -> String {
             var line = ""
             for (index, cell) in cells.enumerated() {
@@ -68,7 +67,7 @@ struct Report {
             while line.last == " " { line.removeLast() }
             return line
         }
-        let header = line(columns.map(\.title))
+        let header = line(titles)
         return ((inColour ? "\u{1B}[1m\(header)\u{1B}[0m" : header) + "\n")
             + texts.map { line($0) + "\n" }.joined()
     }
@@ -117,8 +116,8 @@ struct Report {
 
     func csv() -> String {
         func field(_ text: String) -> String {
-            // By scalars: CR LF is one character, and neither of its halves.
-            guard text.unicodeScalars.contains(where: { ",\"\r\n".unicodeScalars.contains($0) }) else { return text }
+            // By scalar: a carriage return and a line feed together are one Character.
+            guard text.unicodeScalars.contains(where: { [",", "\"", "\r", "\n"].contains($0) }) else { return text }
             return "\"" + text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
         }
         func line(_ cells: [String]) -> String { cells.map(field).joined(separator: ",") + "\r\n" }

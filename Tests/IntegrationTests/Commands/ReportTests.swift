@@ -8,10 +8,11 @@ import Testing
         columns: [
             Column(key: "job", title: "JOB"), Column(key: "partition", title: "PARTITION"),
             Column(key: "to", title: "TO"),
+            Column(key: "detail"),
         ],
         rows: [
-            [.text("a, \"b\""), .number(7), .none],
-            [.text("line\nbreak\u{1B}[31m"), .none, .text("é")],
+            [.text("a, \"b\""), .number(7), .none, .boolean(true)],
+            [.text("line\nbreak\u{1B}[31m"), .none, .text("é"), .none],
         ])
 
     @Test("A table is aligned, numbers to the right, and steers no terminal")
@@ -31,8 +32,8 @@ import Testing
         #expect(
             String(decoding: report.json(), as: UTF8.self) == """
                 [
-                  {"job":"a, \\"b\\"","partition":7,"to":null},
-                  {"job":"line\\nbreak\\u001b[31m","partition":null,"to":"é"}
+                  {"job":"a, \\"b\\"","partition":7,"to":null,"detail":true},
+                  {"job":"line\\nbreak\\u001b[31m","partition":null,"to":"é","detail":null}
                 ]
 
                 """)
@@ -42,7 +43,7 @@ import Testing
     @Test("CSV quotes what needs it")
     func csv() {
         #expect(
-            report.csv() == "job,partition,to\r\n\"a, \"\"b\"\"\",7,\r\n\"line\nbreak\u{1B}[31m\",,é\r\n")
+            report.csv() == "job,partition,to,detail\r\n\"a, \"\"b\"\"\",7,,true\r\n\"line\nbreak\u{1B}[31m\",,é,\r\n")
     }
 
     @Test("A bar fills as work goes on")
