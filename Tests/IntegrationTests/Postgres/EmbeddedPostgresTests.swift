@@ -73,11 +73,10 @@ import Testing
             }
             let values = try (0..<6).map { try row.decode($0, as: String.self) }
             #expect(values == ["target_ledger", "target_ledger", "on", "", "UTF8", "UTC"])
-            var found = stat()
             for path in [folder, "\(folder)/data", "\(folder)/socket"] {
-                #expect(stat(path, &found) == 0 && found.st_mode & 0o777 == 0o700, "\(path)")
+                #expect(try Self.attribute(.posixPermissions, path) & 0o777 == 0o700, "\(path)")
             }
-            #expect(stat("/proc/\(cluster.serverPID)", &found) == 0 && found.st_uid != 0)
+            #expect(try Self.attribute(.ownerAccountID, "/proc/\(cluster.serverPID)") != 0)
             await cluster.stop()
             #expect(cluster.serverPID == 0)
             #expect(await cluster.waitUntilExit() == "stopped")
@@ -192,16 +191,20 @@ import Testing
         }
     }
 
+    private static func attribute(_ key: FileAttributeKey, _ path: String) throws -> UInt32 {
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        return try #require(attributes[key] as? NSNumber, "\(path)").uint32Value
+    }
+
     /// A server in the cluster that no EmbeddedPostgres owns, up to where it has taken the cluster.
     private func orphanServer(_ folder: String) throws -> ChildProcess {
         let binaries = try ServerBinaries.find(configured: nil, clusterVersion: nil, cluster: folder)
-        var found = stat()
-        try #require(stat(folder + "/data", &found) == 0)
+        let owner = try Self.attribute(.ownerAccountID, folder + "/data")
         let server = try ChildProcess.start(
             .init(
                 path: binaries.postgres,
                 arguments: ["-D", folder + "/data", "-k", folder + "/socket", "-c", "listen_addresses="],
-                folder: folder + "/data", user: try ServerUser.choose(owner: found.st_uid)))
+                folder: folder + "/data", user: try ServerUser.choose(owner: owner)))
         let end = ContinuousClock.now + .seconds(30)
         while access(folder + "/data/postmaster.pid", F_OK) != 0 && ContinuousClock.now < end {
             try #require(server.wait(until: .now + .milliseconds(5)) == nil)
