@@ -41,8 +41,6 @@ package final class FileWatcher: Sendable {
 
     /// Changes that come together are told together; a reader that starts at once would start again at once.
     private static let gathering = DispatchTimeInterval.milliseconds(20)
-    /// A writer that keeps a file open and has not written for this long counts as done.
-    private static let quietAfter = Duration.seconds(1)
     private static let mask = UInt32(
         IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF
     )
@@ -51,9 +49,12 @@ package final class FileWatcher: Sendable {
     private let queue = DispatchQueue(label: "file-watcher")
     private let source = Mutex<EventSource?>(nil)
     private let metrics = DiscoveryMetrics()
+    private let quietAfter: Duration
     private let logger: Logger
 
-    package init(logger: Logger) {
+    /// - Parameter quietAfter: A writer that keeps a file open and has not written for this long counts as done.
+    package init(quietAfter: Duration = .seconds(1), logger: Logger) {
+        self.quietAfter = quietAfter
         self.logger = logger
         open()
     }
@@ -216,11 +217,11 @@ package final class FileWatcher: Sendable {
 
     /// Looks after a while whether the writer went quiet without closing the file.
     private func watchQuiet(_ path: String, _ directory: String, _ name: String) {
-        queue.asyncAfter(deadline: .now() + .milliseconds(Int(Self.quietAfter / .milliseconds(1)))) { [weak self] in
+        queue.asyncAfter(deadline: .now() + .milliseconds(Int(quietAfter / .milliseconds(1)))) { [weak self] in
             guard let self else { return }
             let last = state.withLock { $0.subscribers.values.compactMap { $0.busy[path] }.max() }
             guard let last else { return }
-            if last.duration(to: .now) < Self.quietAfter { return watchQuiet(path, directory, name) }
+            if last.duration(to: .now) < quietAfter { return watchQuiet(path, directory, name) }
             state.withLock { state in
                 for number in state.subscribers.keys { state.subscribers[number]?.busy[path] = nil }
             }

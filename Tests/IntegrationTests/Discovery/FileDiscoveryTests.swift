@@ -10,7 +10,7 @@ import Testing
 ///
 /// Method: real folders and the real inotify. The refresh interval is an hour, so that only events can bring a change;
 /// each step waits for the batch that must follow.
-@Suite(.timeLimit(.minutes(1))) struct FileDiscoveryTests {
+@Suite(.timeLimit(.minutes(3))) struct FileDiscoveryTests {
     /// Real files, a manager that watches them, and what it has told so far.
     final class Stage {
         let folder: URL
@@ -25,8 +25,10 @@ import Testing
             folder = FileManager.default.temporaryDirectory.appending(path: "file-discovery-\(UUID())")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            // On a busy machine the pause between two writes of a test may be long.
             manager = DiscoveryManager(
-                table: table, watcher: FileWatcher(logger: logger), http: HTTPClient(userAgent: "test"), logger: logger)
+                table: table, watcher: FileWatcher(quietAfter: .seconds(3600), logger: logger),
+                http: HTTPClient(userAgent: "test"), logger: logger)
         }
 
         deinit { try? FileManager.default.removeItem(at: folder) }

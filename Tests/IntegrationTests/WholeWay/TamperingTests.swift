@@ -32,8 +32,8 @@ import Testing
             ("revision", "UPDATE ledger.revision SET cause_detail = 'x' WHERE revision = 1", "ALTERED revision 1"),
             ("revision", "DELETE FROM ledger.revision WHERE revision = 2", "MISSING revision 2"),
             ("revision", "DELETE FROM ledger.revision WHERE revision = \(last)", "revision \(last)"),
-            ("label", "UPDATE ledger.label SET value = 'z:1' WHERE value = 'a:1'", "ALTERED: label set"),
-            ("label", "DELETE FROM ledger.label WHERE value = 'a:1'", "MISSING: label set"),
+            ("label", "UPDATE ledger.label SET value = 'z:1' WHERE value = 'a:1'", "ALTERED: ledger.label_set"),
+            ("label", "DELETE FROM ledger.label WHERE value = 'a:1'", "MISSING: ledger.label row"),
             ("collector", "UPDATE ledger.collector SET name = 'col-9' WHERE name = 'col-0'", "ALTERED revision"),
             ("current_target", "UPDATE ledger.current_target SET collector = NULL", "ALTERED: the current state"),
         ]
