@@ -123,7 +123,8 @@ let package = Package(
             name: "TargetLedgerBenchmark",
             dependencies: [
                 "AllocationCore", "AllocationLedger", "AllocatorAPI", "AllocatorRuntime", "Discovery",
-                "EmbeddedPostgres", "PostgresDriver", "PrometheusConfig", "CAllocationCount", "CSys", arguments, log,
+                "EmbeddedPostgres", "PostgresDriver", "PrometheusConfig", "Telemetry", "CAllocationCount", "CSys",
+                arguments, log, nioCore,
             ]
         ),
 

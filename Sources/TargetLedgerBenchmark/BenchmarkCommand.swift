@@ -12,6 +12,8 @@ struct BenchmarkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "target-ledger-benchmark",
         abstract: "Measures Target Ledger on generated targets.",
-        subcommands: [PipelineCommand.self, ProcessCommand.self]
+        subcommands: [
+            PipelineCommand.self, ProcessCommand.self, LedgerCommand.self, RestartCommand.self, HTTPCommand.self,
+        ]
     )
 }

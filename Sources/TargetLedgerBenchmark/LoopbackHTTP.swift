@@ -11,7 +11,8 @@ enum LoopbackHTTP {
         let description: String
     }
 
-    static func get(_ port: UInt16, _ path: String) throws -> [UInt8] {
+    /// - Parameter fields: Header lines, each with its CRLF.
+    static func get(_ port: UInt16, _ path: String, fields: String = "") throws -> [UInt8] {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
         var address = loopback(port)
@@ -21,7 +22,7 @@ enum LoopbackHTTP {
             }
         }
         guard connected == 0 else { throw Failure(description: "connect: errno \(errno)") }
-        let request = Array("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\r\n".utf8)
+        let request = Array("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\(fields)\r\n".utf8)
         guard send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
             throw Failure(description: "send: errno \(errno)")
         }

@@ -41,11 +41,27 @@ func secondsText(_ seconds: Double) -> String { String(format: "%.2f s", seconds
 
 func megabytes(_ bytes: some BinaryInteger) -> String { String(format: "%.0f MB", Double(bytes) / 1e6) }
 
-/// Resident bytes of a process; nil when it is gone.
-func residentBytes(of process: Int32) -> Int? {
+func ratioText(_ ratio: Double) -> String { String(format: "%.2f", ratio) }
+
+/// What of a process's memory.
+enum MemoryFigure: String {
+    case resident = "VmRSS:"
+    /// The most that was ever resident.
+    case peak = "VmHWM:"
+}
+
+/// Bytes of a process's memory; nil when it is gone.
+func memoryBytes(of process: Int32, _ figure: MemoryFigure) -> Int? {
     guard let text = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8) else { return nil }
-    let line = text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-    return line?.split(separator: " ").compactMap { Int($0) }.first.map { $0 * 1024 }
+    let line = text.split(separator: "\n").first { $0.hasPrefix(figure.rawValue) }
+    // "VmRSS:\t  1234 kB"
+    return line?.split(whereSeparator: { " \t".contains($0) }).compactMap { Int($0) }.first.map { $0 * 1024 }
+}
+
+/// A process's children, as the kernel lists them.
+func children(of process: Int32) -> [Int32] {
+    let path = "/proc/\(process)/task/\(process)/children"
+    return ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: " ").compactMap { Int32($0) }
 }
 
 /// Processor seconds that a process has used, its threads included.

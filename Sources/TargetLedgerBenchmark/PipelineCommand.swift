@@ -3,10 +3,8 @@
 //
 
 import AllocationCore
-import AllocatorRuntime
 import ArgumentParser
 import Foundation
-import PrometheusConfig
 
 /// Upstream's pipeline benchmark with upstream's shape of targets.
 struct PipelineCommand: AsyncParsableCommand {
@@ -48,38 +46,16 @@ struct PipelineCommand: AsyncParsableCommand {
     private func measure(_ count: Int, rules: Int) async throws -> (
         full: Measurement, changed: Measurement, join: Measurement
     ) {
-        let labels = LabelTable()
-        let generated = GeneratedTargets(table: labels, count: count)
-        let pieces = generated.pieces()
-        let rule = rules == 0 ? "" : "relabel_configs: [{source_labels: [env], regex: prod.*, action: keep}], "
-        let yaml =
-            "scrape_configs:\n"
-            + generated.jobNames.map { "- {job_name: \($0), \(rule)static_configs: [{targets: ['a:1']}]}" }
-            .joined(separator: "\n")
-        let configuration = try PrometheusConfiguration.decode(yaml: yaml, file: "generated.yaml")
-        let pipeline = try JobPipeline(
-            scrapeConfigs: configuration.scrapeConfigs, filterTargets: true, table: labels)
-        var state = AllocationState(table: labels, strategy: .consistentHashing(.v1))
-        _ = state.apply(collectors: names(collectors), isSynchronised: true, evidence: "generated")
+        var allocation = try GeneratedAllocation(targets: count, rules: rules)
+        _ = allocation.join(collectors)
+        let pieces = allocation.generated.pieces()
 
-        let (first, full) = await Measurement.of { await step(pieces, pipeline, &state) }
+        let (first, full) = await Measurement.of { await allocation.discover(pieces) }
         precondition(first.targets.count == count, "allocated \(first.targets.count) of \(count)")
-        let part = Array(generated.pieces(generation: 1).prefix(max(1, pieces.count / 1000)))
-        let (second, changed) = await Measurement.of { await step(part, pipeline, &state) }
+        let part = Array(allocation.generated.pieces(generation: 1).prefix(max(1, pieces.count / 1000)))
+        let (second, changed) = await Measurement.of { await allocation.discover(part) }
         precondition(!second.targets.isEmpty, "the change changed nothing")
-        let (_, join) = await Measurement.of {
-            state.apply(collectors: names(collectors + 1), isSynchronised: true, evidence: "generated")
-        }
+        let (_, join) = await Measurement.of { allocation.join(collectors + 1) }
         return (full, changed, join)
     }
-
-    private func step(
-        _ pieces: [JobPipeline.Piece], _ pipeline: JobPipeline, _ state: inout AllocationState
-    ) async -> AllocationChange {
-        state.beginDiscovery()
-        _ = await pipeline.run(pieces) { state.add($0) }
-        return state.finishDiscovery()
-    }
-
-    private func names(_ count: Int) -> [Collector] { (0..<count).map { Collector(name: "collector-\($0)") } }
 }

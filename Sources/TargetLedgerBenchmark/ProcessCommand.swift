@@ -19,8 +19,8 @@ struct ProcessCommand: AsyncParsableCommand {
 
     func run() async throws {
         var table = FigureTable(
-            "targets / jobs", "served after", "CPU", "of PostgreSQL", "resident", "change seen",
-            "restart to right answer")
+            "targets / jobs", "served after", "CPU", "of PostgreSQL", "resident", "of it a target", "peak",
+            "change seen", "peak after it", "restart to right answer")
         for size in sizes {
             let parts = size.split(separator: "/").compactMap { Int($0) }
             guard parts.count == 2 else { throw ValidationError("--sizes takes TARGETS/JOBS, not \(size)") }
@@ -37,7 +37,8 @@ struct ProcessCommand: AsyncParsableCommand {
             let served = start.duration(to: .now).seconds
             let pid = first.process.processIdentifier
             let cpu = processorSeconds(of: pid) ?? 0
-            let resident = residentBytes(of: pid) ?? 0
+            let resident = memoryBytes(of: pid, .resident) ?? 0
+            let peak = memoryBytes(of: pid, .peak) ?? 0
             let postgres = first.postgres?.seconds ?? 0
 
             let changed = GeneratedFiles.contents(job: 0, first: 0, count: targets / jobs, changed: 7)
@@ -45,6 +46,7 @@ struct ProcessCommand: AsyncParsableCommand {
             try changed.write(to: files[0], options: .atomic)
             try first.wait(forText: "\"mark\":\"changed\"", at: "/jobs/job-0/targets")
             let seen = start.duration(to: .now).seconds
+            let peakAfter = memoryBytes(of: pid, .peak) ?? 0
             first.stop()
 
             // The files are gone: whatever is answered comes from the ledger.
@@ -57,7 +59,9 @@ struct ProcessCommand: AsyncParsableCommand {
             second.stop()
             table.add(
                 "\(targets) / \(jobs)", secondsText(served), secondsText(cpu), secondsText(postgres),
-                megabytes(resident), secondsText(seen), secondsText(restart))
+                megabytes(resident), "\(resident / targets) B", megabytes(peak), secondsText(seen),
+                megabytes(peakAfter),
+                secondsText(restart))
         }
         table.write()
     }

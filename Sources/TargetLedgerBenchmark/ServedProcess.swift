@@ -33,9 +33,17 @@ final class ServedProcess {
         try config.write(to: folder.appending(path: "config.yaml"), atomically: true, encoding: .utf8)
     }
 
-    func start() throws {
-        process.executableURL = Self.executable
-        process.arguments = ["serve", "--config-file", folder.appending(path: "config.yaml").path()]
+    /// - Parameter core: The one processor that it may use; nil: all.
+    func start(onCore core: Int? = nil) throws {
+        let arguments = ["serve", "--config-file", folder.appending(path: "config.yaml").path()]
+        if let core {
+            // taskset becomes the allocator: the process id stays.
+            process.executableURL = URL(filePath: try Tool("taskset", package: "util-linux").path)
+            process.arguments = ["--cpu-list", "\(core)", Self.executable.path()] + arguments
+        } else {
+            process.executableURL = Self.executable
+            process.arguments = arguments
+        }
         let log = folder.appending(path: "log")
         try Data().write(to: log)
         let handle = try FileHandle(forWritingTo: log)
@@ -104,8 +112,7 @@ final class ServedProcess {
         for case let file as URL in files where file.lastPathComponent == "postmaster.pid" {
             let first = (try? String(contentsOf: file, encoding: .utf8))?.split(separator: "\n").first
             guard let pid = first.flatMap({ Int32($0) }) else { return nil }
-            let children = (try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)) ?? ""
-            let all = [pid] + children.split(separator: " ").compactMap { Int32($0) }
+            let all = [pid] + children(of: pid)
             return (pid, all.compactMap { processorSeconds(of: $0) }.reduce(0, +))
         }
         return nil
