@@ -150,12 +150,13 @@ let package = Package(
             name: "DiscoveryTests", dependencies: ["Discovery", "AllocationCore", "PrometheusConfig", "HTTPTransport"],
             resources: [.copy("Fixtures")]
         ),
-        .testTarget(name: "AllocationLedgerTests", dependencies: ["AllocationLedger", "AllocationCore"]),
+        .testTarget(
+            name: "AllocationLedgerTests", dependencies: ["AllocationLedger", "AllocationCore", "PostgresDriver"]),
         .testTarget(
             name: "AllocatorRuntimeTests",
             dependencies: [
-                "AllocatorRuntime", "AllocationCore", "AllocationLedger", "Discovery", "PrometheusConfig", "Telemetry",
-                log,
+                "TestSupport", "AllocatorRuntime", "AllocationCore", "AllocationLedger", "Discovery", "PostgresDriver",
+                "PrometheusConfig", "Telemetry", log,
             ]
         ),
         .testTarget(

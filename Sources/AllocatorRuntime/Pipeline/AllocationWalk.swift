@@ -127,7 +127,11 @@ actor AllocationWalk {
                 try await beginTerm(token)
             }
             try await body(token)
-            publisher.update { $0.staleSince = nil }
+            let hasState = head != nil
+            publisher.update {
+                $0.staleSince = nil
+                if hasState { $0.reasonsNotReady = [] }
+            }
         } catch let error as LedgerError {
             needsLoad = true
             publisher.update { $0.staleSince = $0.staleSince ?? .now }

@@ -19,8 +19,11 @@ final class AllocatorProcess: Sendable {
             .appending(path: "target-ledger")
     }
 
-    /// - Parameter jobs: The `scrape_configs` part as YAML, indented by four spaces.
-    init(jobs: String, ledger: String = "", topLevel: String = "") throws {
+    /// - Parameters:
+    ///   - jobs: The `scrape_configs` part as YAML, indented by four spaces.
+    ///   - ledger: What stands in the `ledger` section in place of `collectors`, indented by two spaces.
+    ///   - database: A connection string; nil for a private cluster in the folder.
+    init(jobs: String, ledger: String = "", topLevel: String = "", database: String? = nil) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "target-ledger-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(
             at: folder.appending(path: "targets"), withIntermediateDirectories: true)
@@ -34,7 +37,7 @@ final class AllocatorProcess: Sendable {
               scrape_configs:
             \(jobs)
             ledger:
-              embedded: {data_directory: \(folder.path())/data}
+              \(database.map { "database_url: \"\($0)\"" } ?? "embedded: {data_directory: \(folder.path())/data}")
               lease: {ttl: 5s, renew_interval: 1s}
             \(ledger.isEmpty ? "  collectors: {file: \(folder.path())/collectors}" : ledger)
             """

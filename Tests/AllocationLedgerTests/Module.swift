@@ -1,3 +1,0 @@
-//
-// Module.swift: placeholder until the first test.
-//
