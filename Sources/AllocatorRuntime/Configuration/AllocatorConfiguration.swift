@@ -74,6 +74,16 @@ package struct AllocatorConfiguration: Sendable {
         }
     }
 
+    /// Names of settings that differ and are read at the start only.
+    package func settingsThatNeedRestart(comparedWith other: AllocatorConfiguration) -> [String] {
+        var names: [String] = []
+        if listenAddress != other.listenAddress { names.append("listen_addr") }
+        if allowInsecureAuthSecrets != other.allowInsecureAuthSecrets { names.append("allow_insecure_auth_secrets") }
+        if database != other.database { names.append("ledger.database_url or ledger.embedded") }
+        if lease != other.lease { names.append("ledger.lease") }
+        return names
+    }
+
     private static func prometheus(
         _ values: SettingValues, environment: [String: String]
     ) throws(ConfigurationError) -> PrometheusConfiguration {
@@ -112,7 +122,7 @@ package struct AllocatorConfiguration: Sendable {
         switch kind {
         case .collectorsFile: return CollectorSource(file: try values.required(kind, values.text(kind)))
         case .collectorsDNS: return CollectorSource(dns: try values.required(kind, values.text(kind)))
-        default: return CollectorSource(names: try values.collectors(kind).map(\.name))
+        default: return CollectorSource(listed: try values.collectors(kind))
         }
     }
 

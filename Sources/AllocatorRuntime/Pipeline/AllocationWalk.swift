@@ -28,14 +28,14 @@ struct WalkSettings: Sendable {
 /// Invariant: `state` equals the ledger at `head`, except between a change and the end of its append; an append that
 /// ends without a known outcome leaves `needsLoad` set, and nothing happens before the state is loaded again.
 actor AllocationWalk {
-    private let settings: WalkSettings
+    private var settings: WalkSettings
     private let table: LabelTable
     private let publisher: SnapshotPublisher
     private let writer: LedgerWriter
     private let discovery: DiscoveryManager
     private let isTrusted: @Sendable (FencingToken) -> Bool
-    private let configuration: ConfigurationDocument
-    private let pipeline: JobPipeline
+    private var configuration: ConfigurationDocument
+    private var pipeline: JobPipeline
     private let metrics = WalkMetrics()
     private let logger: Logger
 
@@ -60,8 +60,7 @@ actor AllocationWalk {
         self.discovery = discovery
         self.isTrusted = isTrusted
         self.logger = logger
-        configuration = ConfigurationDocument(
-            scrapeConfigs: settings.scrapeConfigs, strategy: settings.strategy, filterTargets: settings.filterTargets)
+        configuration = ConfigurationDocument(settings)
         pipeline = try JobPipeline(
             scrapeConfigs: settings.scrapeConfigs, filterTargets: settings.filterTargets, table: table)
         state = AllocationState(table: table, strategy: settings.strategy)
@@ -81,6 +80,7 @@ actor AllocationWalk {
         case .collectors(let set):
             collectors = set
             try await step { try await self.takeCollectors($0) }
+        case .configuration(let reloaded): try await take(reloaded)
         case .discovery(let batch):
             // Without the lease nothing can be recorded; all of it is asked for again when this process leads.
             guard token != nil else { return }
@@ -115,6 +115,29 @@ actor AllocationWalk {
         }
     }
 
+    /// A valid file is in force from here on, and recorded as soon as something can be; an invalid one is recorded as
+    /// such.
+    private func take(_ reloaded: ReloadedConfiguration) async throws {
+        reports.append(reloaded.report)
+        metrics.lastReloadSuccessful.record(reloaded.settings == nil ? 0 : 1)
+        guard let next = reloaded.settings else {
+            metrics.reloadFailures.increment()
+            return
+        }
+        pipeline = try JobPipeline(
+            scrapeConfigs: next.scrapeConfigs, filterTargets: next.filterTargets, table: table)
+        let before = settings
+        settings = next
+        configuration = ConfigurationDocument(next)
+        await discovery.apply(next.scrapeConfigs.map { JobDiscovery($0) })
+        try await step { try await self.recordConfiguration($0) }
+        // What was relabelled by other rules is looked at again; a job's own discovery went on.
+        let known = Dictionary(before.scrapeConfigs.map { ($0.jobName, $0) }, uniquingKeysWith: { first, _ in first })
+        for job in next.scrapeConfigs where known[job.jobName] != job || before.filterTargets != next.filterTargets {
+            await discovery.requestHandOver(of: job.jobName)
+        }
+    }
+
     // MARK: Steps
 
     /// Runs one step as the leader. Errors that time can mend are logged, and the state is loaded again before the
@@ -135,7 +158,6 @@ actor AllocationWalk {
         } catch let error as LedgerError {
             needsLoad = true
             publisher.update { $0.staleSince = $0.staleSince ?? .now }
-            metrics.appendFailures.increment()
             logger.error("nothing can be recorded; the last revision stays served", metadata: ["error": "\(error)"])
             if case .fenced = error { self.token = nil }
         }
@@ -230,9 +252,7 @@ actor AllocationWalk {
         let draft = RevisionDraft(
             changeID: .random(), change: change, cause: cause, causeDetail: detail, configuration: configuration,
             reports: reports)
-        let started = ContinuousClock.now
         let committed = try await commit(draft, token)
-        metrics.appendDuration.record(started.duration(to: .now))
         reports = []
         reportsSentAt = .now
         if let configuration { recordedConfiguration = configuration }

@@ -44,16 +44,19 @@ package struct AllocatorService: Service {
     }
 
     private let settings: Settings
+    private let reload: ConfigurationReload?
     private let postgres: PostgresConfiguration
     private let publisher: SnapshotPublisher
     private let table: LabelTable
     private let logger: Logger
 
+    /// - Parameter reload: Nil: the configuration stays as it is.
     package init(
-        settings: Settings, postgres: PostgresConfiguration, publisher: SnapshotPublisher, table: LabelTable,
-        logger: Logger
+        settings: Settings, reload: ConfigurationReload? = nil, postgres: PostgresConfiguration,
+        publisher: SnapshotPublisher, table: LabelTable, logger: Logger
     ) {
         self.settings = settings
+        self.reload = reload
         self.postgres = postgres
         self.publisher = publisher
         self.table = table
@@ -70,19 +73,16 @@ package struct AllocatorService: Service {
         let watcher = FileWatcher(logger: logger)
         let discovery = DiscoveryManager(
             table: table, watcher: watcher, http: HTTPClient(userAgent: "target-ledger"), logger: logger)
-        let watch = CollectorWatch(settings.collectors, watcher: watcher, logger: logger)
+        let collectors = CollectorFeed(settings.collectors, watcher: watcher, logger: logger)
         let walk = try AllocationWalk(
-            settings: WalkSettings(
-                strategy: settings.strategy, scrapeConfigs: settings.scrapeConfigs,
-                filterTargets: settings.filterTargets),
-            table: table, publisher: publisher,
+            settings: WalkSettings(settings), table: table, publisher: publisher,
             writer: LedgerWriter(configuration: postgres, table: table, logger: logger), discovery: discovery,
             isTrusted: { lease.isTrusted($0) }, logger: logger)
 
         do {
             try await cancelWhenGracefulShutdown {
                 try await open(walk)
-                try await feed(walk, lease: lease, discovery: discovery, watch: watch)
+                try await feed(walk, lease: lease, discovery: discovery, collectors: collectors, watcher: watcher)
             }
         } catch is CancellationError {
             // Asked to stop.
@@ -110,16 +110,27 @@ package struct AllocatorService: Service {
 
     /// Hands every event to the walk, one at a time.
     private func feed(
-        _ walk: AllocationWalk, lease: LeaseKeeper, discovery: DiscoveryManager, watch: CollectorWatch
+        _ walk: AllocationWalk, lease: LeaseKeeper, discovery: DiscoveryManager, collectors: CollectorFeed,
+        watcher: FileWatcher
     ) async throws {
         let events = AsyncChannel<WalkEvent>()
         await discovery.apply(settings.scrapeConfigs.map { JobDiscovery($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await discovery.run() }
-            group.addTask { try await watch.run() }
+            group.addTask { try await collectors.run { await events.send(.collectors($0)) } }
+            if let reload {
+                group.addTask { [logger] in
+                    await reload.watch(watcher, logger: logger) { loaded, report in
+                        let settings = try? loaded.get()
+                        await events.send(
+                            .configuration(.init(settings: settings.map { WalkSettings($0) }, report: report)))
+                        if let settings { await collectors.use(settings.collectors) }
+                    }
+                    try Task.checkCancellation()
+                }
+            }
             group.addTask { try await lease.run() }
             group.addTask { for await transition in lease.transitions { await events.send(.lease(transition)) } }
-            group.addTask { for await set in watch.sets { await events.send(.collectors(set)) } }
             group.addTask { while true { await events.send(.discovery(try await discovery.nextBatch())) } }
             group.addTask {
                 for await _ in AsyncTimerSequence.repeating(every: .seconds(1)) { await events.send(.tick) }
@@ -129,5 +140,12 @@ package struct AllocatorService: Service {
             try await group.next()
             group.cancelAll()
         }
+    }
+}
+
+extension WalkSettings {
+    init(_ settings: AllocatorService.Settings) {
+        self.init(
+            strategy: settings.strategy, scrapeConfigs: settings.scrapeConfigs, filterTargets: settings.filterTargets)
     }
 }

@@ -16,12 +16,13 @@ struct ConfigurationDocument: Sendable {
 
     private static let marker = #","scrape_configs":"#
 
-    init(scrapeConfigs: [ScrapeConfig], strategy: StrategyConfiguration, filterTargets: Bool) {
+    init(_ settings: WalkSettings) {
+        let (scrapeConfigs, strategy) = (settings.scrapeConfigs, settings.strategy)
         let redacted = Self.render(scrapeConfigs, .redacted)
         served = ScrapeConfigDocument(redacted: redacted, clear: Self.render(scrapeConfigs, .clear))
         var text = #"{"allocation_strategy":"\#(strategy.name)""#
         if let ring = strategy.ringVersion { text += #","ring":"\#(ring.rawValue)""# }
-        text += #","filter_strategy":"\#(filterTargets ? "relabel-config" : "")""#
+        text += #","filter_strategy":"\#(settings.filterTargets ? "relabel-config" : "")""#
         text += Self.marker + String(decoding: redacted, as: UTF8.self) + "}"
         record = ConfigurationRecord(redactedText: text)
     }

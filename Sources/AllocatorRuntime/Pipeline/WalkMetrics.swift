@@ -7,10 +7,10 @@ import Metrics
 
 /// Metrics of the walk.
 struct WalkMetrics: Sendable {
-    /// `target_ledger_append_seconds`: from the first attempt of an append to its commit.
-    let appendDuration = Timer(label: "target_ledger_append_seconds")
-    /// `target_ledger_append_failures_total`: appends given up, after which the state is loaded again.
-    let appendFailures = Counter(label: "target_ledger_append_failures_total")
+    /// `target_ledger_configuration_reload_failures_total`: changed files that were refused.
+    let reloadFailures = Counter(label: "target_ledger_configuration_reload_failures_total")
+    /// `target_ledger_configuration_last_reload_successful`: 1 when the file as it is now is in force.
+    let lastReloadSuccessful = Gauge(label: "target_ledger_configuration_last_reload_successful")
     /// `opentelemetry_allocator_process_targets_duration_seconds`: relabelling and allocation of one batch.
     let processTargets = Timer(label: "opentelemetry_allocator_process_targets_duration_seconds")
 

@@ -6,16 +6,16 @@ import AllocationCore
 
 /// Where collectors come from when not from Kubernetes. Several together are united.
 package struct CollectorSource: Sendable, Equatable {
-    /// Names written in the configuration.
-    package var names: [String]
+    /// Collectors written in the configuration.
+    package var listed: [Collector]
     /// A file of names: one a line, or a YAML or JSON list of names or of `{name, node}`.
     package var file: String?
     /// A DNS name. One that begins with `_` is asked for SRV records, whose targets' first labels are the names (the pods
     /// of a StatefulSet behind a headless service); any other is asked for addresses, which then are the names.
     package var dns: String?
 
-    package init(names: [String] = [], file: String? = nil, dns: String? = nil) {
-        self.names = names
+    package init(listed: [Collector] = [], file: String? = nil, dns: String? = nil) {
+        self.listed = listed
         self.file = file
         self.dns = dns
     }

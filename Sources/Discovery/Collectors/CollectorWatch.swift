@@ -41,14 +41,14 @@ package final class CollectorWatch: Sendable {
         union = Mutex(
             CollectorUnion(
                 sources: [
-                    source.names.isEmpty ? nil : "static", source.file.map { "file \($0)" },
+                    source.listed.isEmpty ? nil : "static", source.file.map { "file \($0)" },
                     source.dns.map { "dns \($0)" },
                 ].compactMap(\.self)))
     }
 
     /// Watches until the task is cancelled.
     package func run() async throws {
-        if !source.names.isEmpty { take(.success(source.names.map { Collector(name: $0) }), from: "static") }
+        if !source.listed.isEmpty { take(.success(source.listed), from: "static") }
         await withTaskGroup(of: Void.self) { group in
             if let file = source.file { group.addTask { await self.watch(file: file) } }
             if let name = source.dns { group.addTask { await self.watch(dns: name) } }
@@ -60,15 +60,8 @@ package final class CollectorWatch: Sendable {
     }
 
     private func watch(file: String) async {
-        let subscription = watcher.subscribe()
         let reader = CollectorReader()
-        while !Task.isCancelled {
-            var interest = FileInterest()
-            interest.add(file)
-            subscription.set(interest)
-            if !subscription.isBusy(file) { take(await reader.read(file), from: "file \(file)") }
-            guard (try? await subscription.changed.wait(upTo: Self.fileInterval)) != nil else { return }
-        }
+        await watcher.follow(file, interval: Self.fileInterval) { take(await reader.read(file), from: "file \(file)") }
     }
 
     private func watch(dns name: String) async {

@@ -53,7 +53,7 @@ struct CheckConfig: ParsableCommand {
     private static func describe(_ collectors: CollectorSource) -> String {
         if let file = collectors.file { return "from \(file)" }
         if let name = collectors.dns { return "from DNS, \(name)" }
-        return "\(collectors.names.count): \(shortened(collectors.names))"
+        return "\(collectors.listed.count): \(shortened(collectors.listed.map(\.name)))"
     }
 
     private static func describe(_ database: DatabaseSource) -> String {

@@ -31,15 +31,28 @@ struct Serve: AsyncParsableCommand {
         // Whatever ends the process, its last words are out.
         defer { output.flush() }
         let logger = Logger(label: "")
-        for warning in configuration.warnings {
-            logger.warning(
-                "configuration", metadata: ["place": "\(warning.location)", "problem": "\(warning.problem)"])
-        }
+        configuration.logWarnings(logger)
         do {
-            try await AllocatorProcess(configuration, logger: logger).run()
+            let sources = ConfigurationSources(process: settings.given)
+            let reload: @Sendable () throws -> AllocatorConfiguration = {
+                let next = try AllocatorConfiguration(sources)
+                next.logWarnings(logger)
+                return next
+            }
+            try await AllocatorProcess(configuration, reload: reload, logger: logger).run()
         } catch {
             logger.error("ended by a failure", metadata: ["error": "\(error)"])
             throw error
+        }
+    }
+}
+
+extension AllocatorConfiguration {
+    /// What was accepted and is probably not meant.
+    fileprivate func logWarnings(_ logger: Logger) {
+        for warning in warnings {
+            logger.warning(
+                "configuration", metadata: ["place": "\(warning.location)", "problem": "\(warning.problem)"])
         }
     }
 }

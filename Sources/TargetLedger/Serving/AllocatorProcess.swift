@@ -18,10 +18,16 @@ import UnixSignals
 /// Everything that serves, for the life of the process.
 struct AllocatorProcess {
     private let configuration: AllocatorConfiguration
+    private let reload: @Sendable () throws -> AllocatorConfiguration
     private let logger: Logger
 
-    init(_ configuration: AllocatorConfiguration, logger: Logger) {
+    /// - Parameter reload: Reads the configuration again, from the same sources.
+    init(
+        _ configuration: AllocatorConfiguration, reload: @escaping @Sendable () throws -> AllocatorConfiguration,
+        logger: Logger
+    ) {
         self.configuration = configuration
+        self.reload = reload
         self.logger = logger
     }
 
@@ -35,7 +41,7 @@ struct AllocatorProcess {
         registry.add(ProcessMetrics())
         registry.add(AllocatorMetrics(publisher: publisher))
 
-        let walk = WalkProcess(configuration, publisher: publisher, logger: logger)
+        let walk = WalkProcess(configuration, reload: reload, publisher: publisher, logger: logger)
         let api = StandardAPIServer(
             configuration: .init(
                 address: configuration.listenAddress, showsSecrets: configuration.allowInsecureAuthSecrets),

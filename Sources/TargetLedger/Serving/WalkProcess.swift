@@ -13,11 +13,17 @@ import ServiceLifecycle
 /// The private PostgreSQL if there is to be one, and the walk upon the database.
 struct WalkProcess: Service {
     private let configuration: AllocatorConfiguration
+    private let reload: @Sendable () throws -> AllocatorConfiguration
     private let publisher: SnapshotPublisher
     private let logger: Logger
 
-    init(_ configuration: AllocatorConfiguration, publisher: SnapshotPublisher, logger: Logger) {
+    /// - Parameter reload: Reads the configuration again, from the same sources.
+    init(
+        _ configuration: AllocatorConfiguration, reload: @escaping @Sendable () throws -> AllocatorConfiguration,
+        publisher: SnapshotPublisher, logger: Logger
+    ) {
         self.configuration = configuration
+        self.reload = reload
         self.publisher = publisher
         self.logger = logger
     }
@@ -49,12 +55,17 @@ struct WalkProcess: Service {
 
     private func walk(on postgres: PostgresConfiguration, ownsDatabase: Bool) async throws {
         logger.info("ledger", metadata: ["database": "\(postgres.redactedDescription)"])
+        let (first, reload, address, logger) = (configuration, reload, address, logger)
         let service = AllocatorService(
-            settings: AllocatorService.Settings(
-                strategy: configuration.strategy, scrapeConfigs: configuration.prometheus.scrapeConfigs,
-                filterTargets: configuration.filterTargets, collectors: configuration.collectors,
-                leaseTimeToLive: configuration.lease.timeToLive, leaseRenewInterval: configuration.lease.renewInterval,
-                address: address, ownsDatabase: ownsDatabase),
+            settings: AllocatorService.Settings(first, address: address, ownsDatabase: ownsDatabase),
+            reload: ConfigurationReload(file: first.file) {
+                let next = try reload()
+                for setting in first.settingsThatNeedRestart(comparedWith: next) {
+                    logger.warning(
+                        "a changed setting counts from the next start on", metadata: ["setting": "\(setting)"])
+                }
+                return AllocatorService.Settings(next, address: address, ownsDatabase: ownsDatabase)
+            },
             postgres: postgres, publisher: publisher, table: LabelTable(), logger: logger)
         try await service.run()
     }
@@ -63,5 +74,15 @@ struct WalkProcess: Service {
     private var address: String {
         let listen = configuration.listenAddress
         return "\(ListenAddress(host: listen.host ?? hostName(), port: listen.port))"
+    }
+}
+
+extension AllocatorService.Settings {
+    init(_ configuration: AllocatorConfiguration, address: String, ownsDatabase: Bool) {
+        self.init(
+            strategy: configuration.strategy, scrapeConfigs: configuration.prometheus.scrapeConfigs,
+            filterTargets: configuration.filterTargets, collectors: configuration.collectors,
+            leaseTimeToLive: configuration.lease.timeToLive, leaseRenewInterval: configuration.lease.renewInterval,
+            address: address, ownsDatabase: ownsDatabase)
     }
 }

@@ -20,7 +20,9 @@ import Testing
         #expect(configuration.filterTargets)
         #expect(!configuration.allowInsecureAuthSecrets)
         #expect(configuration.prometheus.scrapeConfigs.map(\.jobName) == ["shop"])
-        #expect(configuration.collectors == CollectorSource(names: ["otelcol-0", "otelcol-1"]))
+        #expect(
+            configuration.collectors
+                == CollectorSource(listed: [Collector(name: "otelcol-0"), Collector(name: "otelcol-1")]))
         #expect(configuration.lease == .init(timeToLive: .seconds(10), renewInterval: .seconds(3)))
         #expect(configuration.database == .embedded(dataDirectory: "./data", binariesDirectory: nil))
         #expect(configuration.logging.level == .info)
@@ -85,11 +87,12 @@ import Testing
                 .collectors == CollectorSource(dns: "otelcol.svc"))
         #expect(
             try ConfigurationFixture.load(complete, flags: [.collectorsStatic: "a, b"]).collectors
-                == CollectorSource(names: ["a", "b"]))
+                == CollectorSource(listed: [Collector(name: "a"), Collector(name: "b")]))
         #expect(
             try ConfigurationFixture.load(
                 complete.replacing("[otelcol-0, otelcol-1]", with: "[{name: a, node: n1}, b]")
-            ).collectors == CollectorSource(names: ["a", "b"]))
+            ).collectors
+                == CollectorSource(listed: [Collector(name: "a", nodeName: "n1"), Collector(name: "b")]))
         #expect(
             try ConfigurationFixture.refusal(of: complete.replacing("]}\n", with: "], file: x}\n"))
                 == "file:6:24: ledger.collectors.static: only one of `static`, `file` and `dns` can be set")

@@ -14,7 +14,8 @@ import Testing
         defer { try? FileManager.default.removeItem(at: path) }
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let watch = CollectorWatch(
-            CollectorSource(names: ["fixed"], file: path.path), watcher: FileWatcher(logger: logger), logger: logger)
+            CollectorSource(listed: [Collector(name: "fixed", nodeName: "node-1")], file: path.path),
+            watcher: FileWatcher(logger: logger), logger: logger)
         var sets = watch.sets.makeAsyncIterator()
         func next(_ condition: (CollectorSet) -> Bool) async -> CollectorSet? {
             while let set = await sets.next() { if condition(set) { return set } }
