@@ -33,7 +33,7 @@ package struct ConsistentHashRing: Sendable, Hashable {
     /// Set where version v0 gives up ("not enough room to distribute partitions") and v1's load bound was used instead.
     package let isBeyondLibrary: Bool
 
-    private struct VirtualNode {
+    struct VirtualNode {
         let position: UInt64
         let member: Int
     }
@@ -74,7 +74,7 @@ package struct ConsistentHashRing: Sendable, Hashable {
         return members[Int(partitionOwners[Self.partition(of: address)])]
     }
 
-    private static func virtualNodes(_ members: [String], _ version: Version) -> [VirtualNode] {
+    static func virtualNodes(_ members: [String], _ version: Version) -> [VirtualNode] {
         var ring: [VirtualNode] = []
         ring.reserveCapacity(members.count * replicationFactor)
         for (member, name) in members.enumerated() {
@@ -87,7 +87,7 @@ package struct ConsistentHashRing: Sendable, Hashable {
     }
 
     /// Partitions that one member may own.
-    private static func loadMax(members: Int, version: Version) -> Int {
+    static func loadMax(members: Int, version: Version) -> Int {
         switch version {
         case .v0: Int((Double(partitionCount / members) * loadFactor).rounded(.up))
         case .v1: Int((Double(partitionCount) / Double(members) * loadFactor).rounded(.up))
@@ -116,12 +116,12 @@ package struct ConsistentHashRing: Sendable, Hashable {
         return owners
     }
 
-    private static func hash(ofPartition partition: Int) -> UInt64 {
+    static func hash(ofPartition partition: Int) -> UInt64 {
         withUnsafeBytes(of: UInt64(partition).littleEndian) { XXH64.hash($0) }
     }
 
     /// Index of the first position at or after `position`, the ring's first when there is none.
-    private static func firstPlace(in ring: [VirtualNode], from position: UInt64) -> Int {
+    static func firstPlace(in ring: [VirtualNode], from position: UInt64) -> Int {
         var (low, high) = (0, ring.count)
         while low < high {
             let middle = (low + high) / 2

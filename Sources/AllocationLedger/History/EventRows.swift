@@ -1,0 +1,210 @@
+//
+// EventRows.swift: target events as rows of numbers, and the dictionaries that turn them into words.
+//
+
+import AllocationCore
+import PostgresDriver
+
+/// One row of ledger.target_event with its target's.
+struct EventRow: Sendable {
+    var at: Timestamp
+    var revision: Int64
+    var ordinal: Int32
+    var target: Int32
+    var collectorBefore: Int32?
+    var collectorAfter: Int32?
+    var labelSetBefore: Int32?
+    var labelSetAfter: Int32?
+    var reason: Int16
+    var job: Int32
+    var identity: TargetIdentity
+    var address: String
+
+    /// What ``init(_:)`` reads, of `e`, an event, and `t`, its target.
+    static let columns: SQL = """
+        e.at, e.revision, e.ordinal, e.target, e.collector_before, e.collector_after, e.label_set_before, \
+        e.label_set_after, e.reason, t.job, t.identity, t.address
+        """
+
+    init(_ row: PostgresRow) throws {
+        at = try row.decode(0)
+        revision = try row.decode(1)
+        ordinal = try row.decode(2)
+        target = try row.decode(3)
+        collectorBefore = try row.decode(4)
+        collectorAfter = try row.decode(5)
+        labelSetBefore = try row.decode(6)
+        labelSetAfter = try row.decode(7)
+        reason = try row.decode(8)
+        job = try row.decode(9)
+        identity = TargetIdentity(rawValue: UInt64(bitPattern: try row.decode(10, as: Int64.self)))
+        address = try row.decode(11)
+    }
+
+    /// Labels in force after the event, or before it where the target is gone.
+    var labelSet: Int32? { labelSetAfter ?? labelSetBefore }
+}
+
+/// What an event takes from its revision.
+struct RevisionFacts: Sendable {
+    var at: Timestamp
+    var cause: String
+    var causeDetail: String
+    var ring: Int32
+    /// Of the revision before; nil for the first.
+    var ringBefore: Int32?
+    var targetEvents: Int32
+
+    /// Reads those of `revisions`, all within these times.
+    static func read(
+        _ revisions: Set<Int64>, from: Timestamp, to: Timestamp, _ connection: isolated PostgresConnection
+    ) async throws -> [Int64: RevisionFacts] {
+        let rows = try await connection.query(
+            """
+            SELECT v.revision, v.at, v.cause, v.cause_detail, v.ring, p.ring, v.target_events FROM ledger.revision v \
+            LEFT JOIN LATERAL (SELECT b.ring FROM ledger.revision b WHERE b.at < v.at ORDER BY b.at DESC LIMIT 1) p \
+            ON true WHERE v.revision = ANY(\(revisions.sorted())) AND v.at >= \(from) AND v.at <= \(to)
+            """)
+        var facts: [Int64: RevisionFacts] = [:]
+        for row in rows {
+            facts[try row.decode(0)] = RevisionFacts(
+                at: try row.decode(1), cause: try row.decode(2), causeDetail: try row.decode(3),
+                ring: try row.decode(4), ringBefore: try row.decode(5), targetEvents: try row.decode(6))
+        }
+        return facts
+    }
+}
+
+/// Turns rows into events. Keeps what it has read, so one is used for all pages of a question.
+struct EventResolver {
+    private(set) var names = NameReader()
+    private(set) var rings = RingReader()
+
+    /// - Parameter facts: Of every revision that occurs; nil: read here.
+    mutating func resolve(
+        _ rows: [EventRow], facts known: [Int64: RevisionFacts]? = nil, _ connection: isolated PostgresConnection
+    ) async throws -> [TargetEvent] {
+        guard let first = rows.first else { return [] }
+        var facts = known ?? [:]
+        if known == nil {
+            let (from, to) = rows.reduce((first.at, first.at)) { (min($0.0, $1.at), max($0.1, $1.at)) }
+            facts = try await RevisionFacts.read(Set(rows.map(\.revision)), from: from, to: to, connection)
+        }
+        try await names.read(
+            jobs: rows.map(\.job), collectors: rows.flatMap { [$0.collectorBefore, $0.collectorAfter] }, connection)
+        try await rings.read(facts.values.flatMap { [$0.ring, $0.ringBefore] }, connection)
+        return try rows.map { row in
+            guard let facts = facts[row.revision] else {
+                throw LedgerError.corrupted("revision \(row.revision) has events and no row")
+            }
+            return event(row, facts)
+        }
+    }
+
+    private func event(_ row: EventRow, _ facts: RevisionFacts) -> TargetEvent {
+        let (from, to) = (names.collector(row.collectorBefore), names.collector(row.collectorAfter))
+        return TargetEvent(
+            at: row.at, revision: row.revision, ordinal: row.ordinal,
+            target: RecordedTarget(
+                number: row.target, job: names.job(row.job), identity: row.identity, address: row.address),
+            kinds: Self.kinds(row, from, to), from: from, to: to,
+            reason: Reason(rawValue: row.reason)?.code ?? "unknown", cause: facts.cause,
+            causeDetail: facts.causeDetail, ring: rings.place(row.address, facts), labelSetBefore: row.labelSetBefore,
+            labelSetAfter: row.labelSetAfter)
+    }
+
+    private static func kinds(_ row: EventRow, _ from: String?, _ to: String?) -> TargetEventKinds {
+        var kinds: TargetEventKinds = []
+        if row.labelSetBefore == nil { kinds.insert(.discovered) }
+        if row.labelSetAfter == nil { kinds.insert(.vanished) }
+        if let before = row.labelSetBefore, let after = row.labelSetAfter, before != after {
+            kinds.insert(.relabelled)
+        }
+        switch (from, to) {
+        case (nil, _?): kinds.insert(.assigned)
+        case (_?, nil): if row.labelSetAfter != nil { kinds.insert(.unassigned) }
+        case (let from?, let to?): if from != to { kinds.insert(.moved) }
+        case (nil, nil): break
+        }
+        return kinds
+    }
+}
+
+/// Names of jobs and collectors by number, read when they first occur.
+struct NameReader {
+    private var jobs: [Int32: String] = [:]
+    private var collectors: [Int32: String] = [:]
+
+    mutating func read(
+        jobs wantedJobs: some Sequence<Int32>, collectors wantedCollectors: some Sequence<Int32?>,
+        _ connection: isolated PostgresConnection
+    ) async throws {
+        let newJobs = Set(wantedJobs.filter { jobs[$0] == nil }).sorted()
+        if !newJobs.isEmpty {
+            for row in try await connection.query("SELECT id, name FROM ledger.job WHERE id = ANY(\(newJobs))") {
+                jobs[try row.decode(0)] = try row.decode(1, as: String.self)
+            }
+        }
+        let newCollectors = Set(wantedCollectors.compactMap { $0 }.filter { collectors[$0] == nil }).sorted()
+        if !newCollectors.isEmpty {
+            let rows = try await connection.query(
+                "SELECT id, name FROM ledger.collector WHERE id = ANY(\(newCollectors))")
+            for row in rows { collectors[try row.decode(0)] = try row.decode(1, as: String.self) }
+        }
+    }
+
+    func job(_ number: Int32) -> String { jobs[number] ?? "?" }
+
+    func collector(_ number: Int32?) -> String? { number.map { collectors[$0] ?? "?" } }
+
+    /// Nil when no such job was ever recorded.
+    static func job(named name: String, _ connection: isolated PostgresConnection) async throws -> Int32? {
+        try await connection.query("SELECT id FROM ledger.job WHERE name = \(name)").first?.decode(0)
+    }
+
+    /// All incarnations of a collector; empty when none was ever recorded.
+    static func collectors(named name: String, _ connection: isolated PostgresConnection) async throws -> [Int32] {
+        try await connection.query("SELECT id FROM ledger.collector WHERE name = \(name) ORDER BY id").map {
+            try $0.decode(0)
+        }
+    }
+}
+
+/// Placement rules by number, read when they first occur.
+struct RingReader {
+    private var rings: [Int32: Placement] = [:]
+
+    mutating func read(_ numbers: some Sequence<Int32?>, _ connection: isolated PostgresConnection) async throws {
+        let new = Set(numbers.compactMap { $0 }.filter { rings[$0] == nil }).sorted()
+        guard !new.isEmpty else { return }
+        let rows = try await connection.query(
+            """
+            SELECT id, strategy, version, members, partition_owners, note FROM ledger.ring WHERE id = ANY(\(new))
+            """)
+        for row in rows {
+            rings[try row.decode(0)] = Placement(
+                strategy: try row.decode(1), ringVersion: try row.decode(2), members: try row.decode(3),
+                partitionOwners: try row.decode(4, as: [Int16].self).map { UInt16(bitPattern: $0) },
+                note: try row.decode(5))
+        }
+    }
+
+    subscript(number: Int32?) -> Placement? { number.flatMap { rings[$0] } }
+
+    func place(_ address: String, _ facts: RevisionFacts) -> RingPlace? {
+        guard let ring = rings[facts.ring], ring.ringVersion != nil else { return nil }
+        let partition = ConsistentHashRing.partition(of: address)
+        return RingPlace(
+            partition: partition, ownerBefore: self[facts.ringBefore]?.owner(of: partition),
+            ownerAfter: ring.owner(of: partition))
+    }
+}
+
+extension Placement {
+    /// Nil without a ring or without collectors.
+    package func owner(of partition: Int) -> String? {
+        guard partition < partitionOwners.count else { return nil }
+        let owner = Int(partitionOwners[partition])
+        return owner < members.count ? members[owner] : nil
+    }
+}
