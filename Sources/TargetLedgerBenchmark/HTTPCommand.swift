@@ -58,7 +58,7 @@ struct HTTPCommand: AsyncParsableCommand {
         let allocator = try ServedProcess(folder: folder, jobs: sizes.count, collectors: 1)
         try allocator.start(onCore: cores?.server)
         defer { allocator.stop() }
-        try allocator.wait(forTargets: first, collectors: 1)
+        try allocator.wait(forTargets: sizes)
         let bodies = try fetch(allocator, to: folder.appending(path: "www"))
         let servers = try [false, true].map {
             try StaticServer(nginx, folder: folder, usesSendfile: $0, onCore: cores?.server)

@@ -40,7 +40,13 @@ enum LoopbackHTTP {
         guard let split = all.indices.first(where: { all[$0] == 13 && all[$0...].starts(with: end) }) else {
             throw Failure(description: "no head")
         }
-        return Array(all[(split + 4)...])
+        let body = Array(all[(split + 4)...])
+        let fields = String(decoding: all[..<split], as: UTF8.self).lowercased().split(separator: "\r\n")
+        let length = fields.first { $0.hasPrefix("content-length: ") }.flatMap { Int($0.dropFirst(16)) }
+        guard length == nil || length == body.count else {
+            throw Failure(description: "\(path): \(body.count) of \(length ?? 0) bytes")
+        }
+        return body
     }
 
     static func freePort() throws -> UInt16 {

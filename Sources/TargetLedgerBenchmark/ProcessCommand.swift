@@ -30,10 +30,12 @@ struct ProcessCommand: AsyncParsableCommand {
             defer { try? FileManager.default.removeItem(at: folder) }
             let files = try GeneratedFiles.write(targets: targets, jobs: jobs, to: folder.appending(path: "files"))
 
+            let expected = Array(repeating: targets / jobs, count: jobs)
+
             let first = try ServedProcess(folder: folder, jobs: jobs, collectors: collectors)
             var start = ContinuousClock.now
             try first.start()
-            try first.wait(forTargets: targets, collectors: collectors)
+            try first.wait(forTargets: expected)
             let served = start.duration(to: .now).seconds
             let pid = first.process.processIdentifier
             let cpu = processorSeconds(of: pid) ?? 0
@@ -54,7 +56,7 @@ struct ProcessCommand: AsyncParsableCommand {
             let second = try ServedProcess(folder: folder, jobs: jobs, collectors: collectors)
             start = .now
             try second.start()
-            try second.wait(forTargets: targets, collectors: collectors)
+            try second.wait(forTargets: expected)
             let restart = start.duration(to: .now).seconds
             second.stop()
             table.add(

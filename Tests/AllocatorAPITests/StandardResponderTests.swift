@@ -121,6 +121,41 @@ import Testing
         #expect(try answer("/jobs/a/targets", of: empty).body == "{}\n")
     }
 
+    /// The list is kept with its job, which a new collector without targets of it does not change.
+    @Test func aKeptListNamesTheCollectorsOfNow() throws {
+        let table = LabelTable()
+        var state = AllocationState(table: table, strategy: .consistentHashing(.v1))
+        _ = state.apply(collectors: [Collector(name: "a")], isSynchronised: true, evidence: "")
+        let address = LabelSet(["__address__": "h:1"], in: table)
+        let target = IdentifiedTarget(
+            identity: TargetIdentity(rawValue: 1), labels: address,
+            address: address.value(of: table.nameID(for: "__address__"), in: table))
+        _ = state.apply(discovery: [
+            JobUpdate(
+                job: "j",
+                sources: [SourceUpdate(key: SourceKey(provider: "p", source: "s"), targets: [target])],
+                isSynchronised: true)
+        ])
+        let before = AllocationSnapshot(
+            state: state, head: SnapshotFixture.head(1), scrapeConfigs: SnapshotFixture.emptyConfiguration)
+        let fixture = ResponderFixture(before)
+        let first = try answer("/jobs/j/targets", of: fixture)
+        #expect(first.body.hasPrefix(#"{"a":{"_link":"/jobs/j/targets?collector_id=a","targets":[{"#))
+        #expect(try answer("/jobs/j/targets", of: fixture) == first)
+
+        var change = state.apply(
+            collectors: [Collector(name: "a"), Collector(name: "b")], isSynchronised: true, evidence: "")
+        // Whether the ring gives it to the new collector does not matter here.
+        change.targets = []
+        let after = before.advanced(by: change, state: state, head: SnapshotFixture.head(2))
+        #expect(after.job(named: "j") === before.job(named: "j"))
+        fixture.publisher.publish(after)
+        let second = try answer("/jobs/j/targets", of: fixture)
+        #expect(second.body.hasSuffix(#"]},"b":{"_link":"/jobs/j/targets?collector_id=b","targets":[]}}"# + "\n"))
+        #expect(second.fields["ETag"] != first.fields["ETag"])
+        #expect(try answer("/jobs/j/targets", of: fixture) == second)
+    }
+
     @Test(arguments: [
         (
             "/jobs/%zz/targets?collector_id=c", "job",

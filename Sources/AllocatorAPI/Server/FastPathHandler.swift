@@ -130,8 +130,9 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         startClock(limits.idle)
         if closesAfter {
             isClosing = true
-            // Behind the flush of the answer, which is still to come in this very call.
-            context.eventLoop.assumeIsolated().execute { context.close(promise: nil) }
+            // Behind the flush of the answer, which is still to come in this very call; and by the way that lets it out
+            // first, however slowly the client reads.
+            context.eventLoop.assumeIsolated().execute { self.close(context: context, mode: .all, promise: nil) }
         } else if waiting.readableBytes > 0 || isReadHeld || isInputClosedHeld {
             // Not from inside a write.
             context.eventLoop.assumeIsolated().execute { self.resume(context) }

@@ -30,7 +30,7 @@ extension StandardResponder {
         if snapshot.pendingJobs.contains(job) {
             return stamp(ProblemDetails.notDiscovered(job: job).response(.targets), snapshot)
         }
-        guard let collector else { return caller == .task ? allCollectors(job, snapshot, request) : nil }
+        guard let collector else { return allCollectors(job, snapshot, request, caller) }
         guard let list = snapshot.targetList(job: job, collector: collector) else {
             return deliver(Self.emptyList, Self.emptyList.plain ?? ByteBuffer(), request, .targets, snapshot, caller)
         }
@@ -97,11 +97,54 @@ extension StandardResponder {
 
     // MARK: All collectors
 
-    /// `{"collector":{"_link":"…","targets":[…]},…}` for every known collector, also for an unknown job. Rendered for
-    /// each request: people ask for it, collectors do not.
+    /// What was made of a job's whole list: right for exactly these collectors.
+    private struct WholeAnswer: Sendable {
+        let collectors: [String]
+        let answer: PreparedAnswer
+    }
+
+    /// `{"collector":{"_link":"…","targets":[…]},…}` for every known collector, also for an unknown job. Only small ones
+    /// are kept: people ask for them, collectors do not.
     private func allCollectors(
-        _ job: String, _ snapshot: AllocationSnapshot, _ request: StandardRequest
-    ) -> PreparedResponse {
+        _ name: String, _ snapshot: AllocationSnapshot, _ request: StandardRequest, _ caller: Caller
+    ) -> PreparedResponse? {
+        let job = snapshot.job(named: name)
+        let known = job.flatMap { wholeAnswer($0, snapshot) }
+        if let known {
+            if let body = known.plain { return deliver(known, body, request, .targets, snapshot, caller) }
+            if let unchanged = notModified(request, known, .targets, snapshot) { return unchanged }
+        }
+        if caller == .eventLoop, job?.targetCount ?? 0 > Self.eventLoopTargetsMax { return nil }
+        let pieces = wholePieces(name, snapshot)
+        if caller == .eventLoop, pieces.byteCount > Self.eventLoopRenderBytesMax { return nil }
+        guard pieces.byteCount <= cache.bodyBytesMax else {
+            return stamp(PreparedResponse(200, .targets, .json, .pieces(pieces)), snapshot)
+        }
+        let body = pieces.rendered()
+        guard let job, pieces.byteCount <= Self.eventLoopRenderBytesMax else {
+            return deliver(PreparedAnswer(body: body), body, request, .targets, snapshot, caller)
+        }
+        let answer = known ?? PreparedAnswer(body: body, cache: cache)
+        if known == nil {
+            job.preparedAnswer.withLock { $0 = WholeAnswer(collectors: snapshot.collectors, answer: answer) }
+            cache.admit(answer)
+        }
+        answer.keep(plain: body)
+        cache.makeRoom()
+        return deliver(answer, body, request, .targets, snapshot, caller)
+    }
+
+    /// What is kept of this job, if the collectors are still the same.
+    private func wholeAnswer(_ job: JobSnapshot, _ snapshot: AllocationSnapshot) -> PreparedAnswer? {
+        job.preparedAnswer.withLock { slot in
+            guard let whole = slot as? WholeAnswer, whole.collectors == snapshot.collectors else { return nil }
+            // Arrays of one memory are equal at a glance; so the next request need not compare names.
+            slot = WholeAnswer(collectors: snapshot.collectors, answer: whole.answer)
+            return whole.answer
+        }
+    }
+
+    private func wholePieces(_ job: String, _ snapshot: AllocationSnapshot) -> AnswerPieces {
         let link = "/jobs/\(QueryComponent.encoded(job))/targets?collector_id="
         var parts: [AnswerPieces.Part] = []
         var text: [UInt8] = Array("{".utf8)
@@ -118,17 +161,6 @@ extension StandardResponder {
             text += "]}".utf8
         }
         parts.append(.text(text + Array("}\n".utf8)))
-        let pieces = AnswerPieces(parts, in: snapshot.table)
-        guard pieces.byteCount <= cache.bodyBytesMax else {
-            return stamp(PreparedResponse(200, .targets, .json, .pieces(pieces)), snapshot)
-        }
-        let answer = PreparedAnswer(body: pieces.rendered())
-        var response = PreparedResponse(200, .targets, .json, .bytes(answer.plain ?? ByteBuffer()))
-        response.etag = answer.etag
-        if let known = request.ifNoneMatch, answer.etag.isNamed(by: known) {
-            response = PreparedResponse(304, .targets)
-            response.etag = answer.etag
-        }
-        return stamp(response, snapshot)
+        return AnswerPieces(parts, in: snapshot.table)
     }
 }

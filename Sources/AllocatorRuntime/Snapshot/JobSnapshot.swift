@@ -3,6 +3,7 @@
 //
 
 import AllocationCore
+import Synchronization
 
 /// A job's targets by collector.
 package final class JobSnapshot: Sendable {
@@ -11,6 +12,8 @@ package final class JobSnapshot: Sendable {
     package let lists: [CollectorNumber: TargetList]
     /// Targets that no collector has.
     package let unassigned: TargetList?
+    /// Room for what a renderer made of all lists together. Only renderers look inside.
+    package let preparedAnswer = Mutex<(any Sendable)?>(nil)
 
     init(name: String, lists: [CollectorNumber: TargetList], unassigned: TargetList?) {
         self.name = name

@@ -119,6 +119,20 @@ import Testing
         }
     }
 
+    /// The router answers it, and only then is the connection closed.
+    @Test(arguments: [64 << 20, 1 << 20])
+    func theLastAnswerOfAConnectionIsWhole(cacheBytesMax: Int) async throws {
+        try await StandardAPIFixture.with(cacheBytesMax: cacheBytesMax) { api in
+            api.publish(StandardAPIFixture.snapshot(revision: 1, targets: 2000, labelBytes: 10_000))
+            try await HTTPConnection.with(port: api.port) { connection in
+                try await connection.send(HTTPConnection.request("/jobs/j/targets", ["Connection: close"]))
+                let answer = try await connection.answer()
+                #expect(answer.body.readableBytes > 20_000_000 && answer.text.hasSuffix("}}]}}\n"))
+                #expect(try await connection.isEnded())
+            }
+        }
+    }
+
     @Test func answersOnTheirWaySurviveTheShutdown() async throws {
         try await StandardAPIFixture.with { api in
             api.publish(StandardAPIFixture.snapshot(revision: 1, targets: 2000, labelBytes: 4000))
