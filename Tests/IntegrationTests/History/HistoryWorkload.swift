@@ -7,6 +7,7 @@
 
 import AllocationCore
 import PostgresDriver
+import TestSupport
 
 @testable import AllocationLedger
 
