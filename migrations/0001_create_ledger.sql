@@ -118,6 +118,8 @@ CREATE TABLE ledger.target (
     address  text NOT NULL,
     UNIQUE (job, identity)
 );
+-- An endpoint's story joins all identities of a job's address; also finds addresses by how they begin.
+CREATE INDEX target_address ON ledger.target (address text_pattern_ops);
 COMMENT ON COLUMN ledger.target.identity IS 'The 64-bit identity of the standard API, as a signed number.';
 COMMENT ON COLUMN ledger.target.address IS
     '__address__ when the target was first recorded, empty without one; its label sets say what it was later.';

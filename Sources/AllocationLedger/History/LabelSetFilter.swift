@@ -32,10 +32,13 @@ struct LabelSetFilter {
     private var hasReadAll = false
 
     /// From this many label sets on, reading all labels of the names in question is cheaper.
-    private static let readAllFrom = 16_384
+    private let readAllFrom: Int
 
-    init(_ selection: LabelSelection, _ connection: isolated PostgresConnection) async throws {
+    init(
+        _ selection: LabelSelection, readAllFrom: Int = 16_384, _ connection: isolated PostgresConnection
+    ) async throws {
         self.selection = selection
+        self.readAllFrom = readAllFrom
         var byName: [String: UInt64] = [:]
         var acceptsMissing: UInt64 = 0
         for (place, condition) in selection.conditions.enumerated() {
@@ -107,7 +110,7 @@ struct LabelSetFilter {
     ) async throws {
         guard !hasReadAll else { return }
         let names = byName.keys.sorted()
-        if inspected >= Self.readAllFrom {
+        if inspected >= readAllFrom {
             hasReadAll = true
             known = LabelNumberSet()
             let rows = try await connection.query(
@@ -126,7 +129,6 @@ struct LabelSetFilter {
     private mutating func judge(_ row: PostgresRow) throws {
         guard let concerns = byName[try row.decode(1)] else { return }
         let value = try row.decode(2, as: String.self)
-        // An empty label is a label that is not there.
         var accepts: UInt64 = 0
         var rest = concerns
         while rest != 0 {

@@ -5,6 +5,7 @@
 import AllocationCore
 import Foundation
 import PostgresDriver
+import Synchronization
 import TestSupport
 import Testing
 
@@ -18,7 +19,7 @@ import Testing
 @Suite struct HistoryPropertyTests {
     static let isLong = ProcessInfo.processInfo.environment["TARGET_LEDGER_LONG_TESTS"] == "1"
     static let seeds: [UInt64] = isLong ? [1, 2, 3, 4] : [1, 2]
-    static let steps = isLong ? 1500 : 150
+    static let steps = isLong ? 1500 : 120
 
     @Test("Every answer about a random history is what the model says", arguments: seeds)
     func randomHistory(seed: UInt64) async throws {
@@ -54,6 +55,12 @@ struct HistoryCheck: Sendable {
         for _ in 0..<40 { try await filteredState(&random) }
         try await moves(&random)
         for (key, address) in model.keys { try await history(of: key, address, &random) }
+        try await differences(&random)
+        for _ in 0..<30 { try await collectors(Int.random(in: 1...model.latest, using: &random)) }
+        for name in ["a", "e"] { try await load(name, &random) }
+        try await revisions(&random)
+        for _ in 0..<60 { try await decision(&random) }
+        for _ in 0..<15 { try await report(&random) }
     }
 
     func point(_ revision: Int) -> RevisionPoint {
@@ -88,6 +95,18 @@ struct HistoryCheck: Sendable {
         let ranged = try await StateWalk.rows(
             .span(lower: 0, upper: .max), at: point(revision), connection)
         #expect(Array(all) == ranged, "seed \(seed): whole state at \(revision)")
+        guard revision % 10 == 0 else { return }
+        let streamed = Mutex(HistoryModel.State())
+        let count = try await StateStream(at: point(revision), withLabels: true, partSize: 7).run(connection) { part in
+            for item in part {
+                let key = Key(job: item.target.job, identity: item.target.identity.rawValue)
+                let value = Value(
+                    address: item.target.address, collector: item.collector, labels: item.labels?.dictionary ?? [:])
+                streamed.withLock { $0[key] = value }
+            }
+        }
+        #expect(count == model.states[revision].count)
+        #expect(streamed.withLock { $0 } == model.states[revision], "seed \(seed): streamed state at \(revision)")
     }
 
     private func filteredState(_ random: inout SplitMix64) async throws {
