@@ -41,6 +41,7 @@ struct ConfigurationDocument: Sendable {
     private static func render(_ configs: [ScrapeConfig], _ secrets: SecretRendering) -> [UInt8] {
         var output: [UInt8] = [UInt8(ascii: "{")]
         for (index, config) in configs.sorted(by: { ByteOrder.precedes($0.jobName, $1.jobName) }).enumerated() {
+            let config = secrets == .redacted ? config.withoutURLPasswords : config
             if index > 0 { output.append(UInt8(ascii: ",")) }
             JSONText.appendQuoted(config.jobName, to: &output)
             output.append(UInt8(ascii: ":"))

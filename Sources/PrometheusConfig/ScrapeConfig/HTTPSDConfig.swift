@@ -71,6 +71,20 @@ package struct HTTPSDConfig: Sendable, Equatable {
     }
 }
 
+extension ScrapeConfig {
+    /// The same with `xxxxx` for each password in a URL of `http_sd_configs`. Prometheus shows those; what is recorded
+    /// for good must not hold them, and no collector needs them.
+    package var withoutURLPasswords: ScrapeConfig {
+        var copy = self
+        for index in copy.httpSDConfigs.indices {
+            // Checked when it was read.
+            guard let url = try? GoURL(parsing: copy.httpSDConfigs[index].url), url.userInfo != nil else { continue }
+            copy.httpSDConfigs[index].url = url.redacted
+        }
+        return copy
+    }
+}
+
 /// The keys of a mapping that has the HTTP client block's keys among its own.
 enum KeyWithHTTP<Own: YAMLKey>: YAMLKey {
     case own(Own)
