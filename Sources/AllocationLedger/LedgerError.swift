@@ -20,6 +20,8 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     /// The role may not do what is needed.
     case insufficientPrivilege(PostgresError)
     case authenticationFailed(PostgresError)
+    /// The server has no database of that name.
+    case noDatabase(PostgresError)
     /// No answer, or a session lost; what was not committed is undone.
     case unreachable(PostgresError)
     /// A name that PostgreSQL cannot hold. Rename it.
@@ -37,6 +39,7 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
         case .diskFull?: self = .diskFull(error)
         case .insufficientPrivilege?: self = .insufficientPrivilege(error)
         case .invalidPassword?, .invalidAuthorization?: self = .authenticationFailed(error)
+        case .invalidCatalogName?: self = .noDatabase(error)
         case let state? where !error.isTransient && !state.rawValue.hasPrefix("57P"): self = .server(error)
         default: self = .unreachable(error)
         }
@@ -58,7 +61,7 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     package var isRetryable: Bool {
         switch self {
         case .unreachable, .readOnly, .diskFull, .insufficientPrivilege, .authenticationFailed: true
-        case .notMigrated, .schemaNewer, .fenced, .headMoved, .unstorable, .corrupted, .server: false
+        case .notMigrated, .schemaNewer, .fenced, .headMoved, .unstorable, .corrupted, .server, .noDatabase: false
         }
     }
 
@@ -71,12 +74,19 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
         case .headMoved(let expected, let found):
             "the ledger is at revision \(found), not \(expected) as expected; nothing was written"
         case .readOnly(let error):
-            "the database takes no writes (a standby, or default_transaction_read_only): \(error)"
-        case .diskFull(let error): "the database's disk is full: \(error)"
+            "the database takes no writes: \(error.summary); name a read-write server, or switch "
+                + "default_transaction_read_only off"
+        case .diskFull(let error):
+            "the database server's disk is full: \(error.summary); make room, and recording goes on by itself"
         case .insufficientPrivilege(let error):
-            "the database role lacks a privilege; grant it ledger_writer, or migrate as the owner: \(error)"
-        case .authenticationFailed(let error): "the database refuses this user or password: \(error)"
-        case .unreachable(let error): "the database cannot be reached: \(error)"
+            "the database role lacks a privilege: \(error.summary); to write it needs to be granted ledger_writer, "
+                + "to read ledger_reader, to migrate CREATE on the database"
+        case .authenticationFailed(let error):
+            "the database refuses this user or password: \(error.summary); correct the connection string, PGPASSWORD, "
+                + "~/.pgpass, or the server's pg_hba.conf"
+        case .noDatabase(let error): "there is no such database: \(error.summary); create it, or name another"
+        case .unreachable(let error):
+            "the database cannot be reached: \(error.summary); see that it runs there and takes connections"
         case .unstorable(let what): "PostgreSQL cannot store \(what); rename it"
         case .corrupted(let what): "the ledger contradicts itself: \(what); run: target-ledger verify"
         case .server(let error): "the database refuses: \(error)"

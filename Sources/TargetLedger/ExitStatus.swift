@@ -41,10 +41,12 @@ enum ExitStatus: Int32 {
 }
 
 /// How a command ends when it does not end well.
-struct CommandFailure: Error {
+struct CommandFailure: Error, CustomStringConvertible {
     var status: ExitStatus
     /// For people, one line or more, without a secret; empty when all is said already.
     var message: String
+
+    var description: String { message }
 
     init(_ status: ExitStatus, _ message: String = "") {
         self.status = status
@@ -54,11 +56,28 @@ struct CommandFailure: Error {
 
 extension CommandFailure {
     /// A ledger that contradicts itself is an answer; everything else is out of reach.
-    init(_ error: LedgerError) {
+    ///
+    /// - Parameter database: Where it was looked for, without a secret.
+    init(_ error: LedgerError, database: String? = nil) {
+        let message = (database.map { "\($0): " } ?? "") + error.description
         if case .corrupted = error {
-            self.init(.answerIsNo, error.description)
+            self.init(.answerIsNo, message)
         } else {
-            self.init(.unreachable, error.description)
+            self.init(.unreachable, message)
+        }
+    }
+
+    /// Runs `body` on a database, whose place is then part of what is said when that fails.
+    static func naming<Value>(
+        _ configuration: PostgresConfiguration, isolation: isolated (any Actor)? = #isolation,
+        _ body: (PostgresConfiguration) async throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await body(configuration)
+        } catch let error as LedgerError {
+            throw CommandFailure(error, database: configuration.redactedDescription)
+        } catch let error as PostgresError {
+            throw CommandFailure(LedgerError(error), database: configuration.redactedDescription)
         }
     }
 }

@@ -341,9 +341,14 @@ import Testing
     }
 
     @Test func staleStateSaysSo() throws {
-        fixture.publisher.update { $0.staleSince = .now - .seconds(90) }
+        fixture.publisher.update { $0.staleness = .init(since: .now - .seconds(90), reason: "no disk") }
         let seconds = Int(try answer("/jobs").fields["Target-Ledger-Stale-Seconds"] ?? "")
         #expect(seconds.map { (90..<150).contains($0) } == true)
+        fixture.publisher.update { $0.reasonsNotReady = [] }
+        let readiness = try answer("/readyz")
+        #expect(readiness.status == 200)
+        #expect(readiness.body.hasPrefix("ready; nothing new has been recorded for "))
+        #expect(readiness.body.hasSuffix(" s: no disk\n"))
     }
 
     // MARK: Pages and metrics

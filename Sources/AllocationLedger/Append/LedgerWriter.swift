@@ -29,7 +29,7 @@ package actor LedgerWriter {
     private let metrics = LedgerMetrics()
 
     // A thread of its own: encoding and decoding a million rows must not hold up the lease's session.
-    private static let executor = PollExecutor(name: "ledger-writer")
+    static let executor = PollExecutor(name: "ledger-writer")
 
     package init(configuration: PostgresConfiguration, table: LabelTable, logger: Logger) {
         self.configuration = configuration

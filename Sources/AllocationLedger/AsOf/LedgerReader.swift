@@ -234,10 +234,14 @@ extension LedgerWriter {
     /// Reads the whole current state and makes this writer expect its tip.
     ///
     /// - Throws: ``LedgerError/notMigrated`` without a ledger; ``LedgerError/corrupted(_:)`` when ids lead nowhere.
-    package func load(into loader: consuming AllocationLoader) async throws -> LoadedLedger {
+    /// - Parameter mayBeReadOnly: Whether a server that takes no writes will do. It may be a standby that lags behind, so
+    ///   only where nothing newer has been served.
+    package func load(
+        into loader: consuming AllocationLoader, mayBeReadOnly: Bool = false
+    ) async throws -> LoadedLedger {
         let initial = loader
         return try await LedgerError.translating {
-            let connection = try await connected()
+            let connection = try await mayBeReadOnly ? readable() : connected()
             try await Migrator.requireCurrent(connection)
             let read = try await connection.transaction(
                 isolation: .repeatableRead, readOnly: true, deadline: .now + .seconds(600)
@@ -249,6 +253,16 @@ extension LedgerWriter {
             mustReadHighest = false
             uncertainChange = nil
             return read.loaded
+        }
+    }
+
+    /// A session to write in, or where no server takes writes one that is good for reading and is not kept.
+    private func readable() async throws(PostgresError) -> PostgresConnection {
+        do throws(PostgresError) {
+            return try await connected()
+        } catch {
+            guard error.sqlState == .readOnlySQLTransaction else { throw error }
+            return try await PostgresConnection.connect(configuration.reading, logger: logger, executor: Self.executor)
         }
     }
 

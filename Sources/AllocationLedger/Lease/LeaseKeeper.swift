@@ -15,6 +15,8 @@ package enum LeaseTransition: Sendable, Hashable {
     case waiting(heldBy: String)
     case leading(FencingToken)
     case lost(reason: String)
+    /// The lease is not held and cannot be asked for; told once for each other reason.
+    case unavailable(reason: String)
 }
 
 /// The I/O around ``LeaderLease``.
@@ -26,6 +28,8 @@ package actor LeaseKeeper {
     private let logger: Logger
     private var connection: PostgresConnection?
     private var reportedHolder: String?
+    /// Why the last question failed; nil after one that was answered.
+    private var failure: String?
     /// Read by writers from anywhere, at any time.
     private nonisolated let lease: Mutex<LeaderLease>
 
@@ -130,10 +134,24 @@ package actor LeaseKeeper {
                     report.yield(.waiting(heldBy: other.address))
                 }
             }
+            if failure != nil { logger.notice("the lease can be asked for again") }
+            failure = nil
         } catch {
-            logger.warning("the lease cannot be asked for", metadata: ["error": "\(error)"])
-            act(lease.withLock { $0.tick(now: .now) }, reason: "not renewed in time: \(error)")
+            note("\((error as? PostgresError).map { "\(LedgerError($0))" } ?? "\(error)")", error)
         }
+    }
+
+    /// Takes a question that failed. A fault that lasts is told once and not every second.
+    private func note(_ reason: String, _ error: any Error) {
+        let isNew = reason != failure
+        failure = reason
+        if isNew { logger.warning("the lease cannot be asked for", metadata: ["error": "\(error)"]) }
+        let action = lease.withLock { $0.tick(now: .now) }
+        act(action, reason: "the lease was not renewed in time: \(reason)")
+        if case .stopLeading = action { return }
+        guard isNew, lease.withLock(\.heldEpoch) == nil else { return }
+        reportedHolder = nil
+        report.yield(.unavailable(reason: reason))
     }
 
     private func granted(_ epoch: Int64, _ askedAt: ContinuousClock.Instant) -> LeaderLease.Action {

@@ -22,7 +22,14 @@ package enum Migrator {
     ///   ``LedgerError/insufficientPrivilege(_:)`` when something is missing that this role may not make.
     package static func migrate(_ configuration: PostgresConfiguration, logger: Logger) async throws -> [String] {
         try await LedgerError.translating {
-            let connection = try await PostgresConnection.connect(configuration, logger: logger)
+            let connection: PostgresConnection
+            do {
+                connection = try await PostgresConnection.connect(configuration, logger: logger)
+            } catch let error as PostgresError where error.sqlState == .readOnlySQLTransaction {
+                // A server that takes no writes is as good as any for finding that there is nothing to do.
+                if try await isCurrent(configuration, logger: logger) { return [] }
+                throw error
+            }
             do {
                 let applied = try await migrate(connection)
                 await connection.close()
@@ -32,6 +39,18 @@ package enum Migrator {
                 await connection.close()
                 throw error
             }
+        }
+    }
+
+    private static func isCurrent(_ configuration: PostgresConfiguration, logger: Logger) async throws -> Bool {
+        let connection = try await PostgresConnection.connect(configuration.reading, logger: logger)
+        do {
+            let found = try await version(connection)
+            await connection.close()
+            return found == knownVersion
+        } catch {
+            await connection.close()
+            throw error
         }
     }
 

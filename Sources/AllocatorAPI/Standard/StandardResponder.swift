@@ -79,10 +79,19 @@ package final class StandardResponder: Sendable {
     }
 
     private func readiness() -> PreparedResponse {
-        var reasons = publisher.status.reasonsNotReady
+        let status = publisher.status
+        var reasons = status.reasonsNotReady
         if publisher.current == nil, reasons.isEmpty { reasons = ["no state has been published yet"] }
-        return reasons.isEmpty
-            ? PreparedResponse(200, .readyz) : ProblemDetails.notReady(reasons: reasons).response(.readyz)
+        guard reasons.isEmpty else { return ProblemDetails.notReady(reasons: reasons).response(.readyz) }
+        guard let staleness = status.staleness else { return PreparedResponse(200, .readyz) }
+        // Ready all the same: an old allocation is better than none, and every replica would be as old.
+        let text =
+            "ready; nothing new has been recorded for \(Self.secondsSince(staleness.since)) s: \(staleness.reason)\n"
+        return PreparedResponse(200, .readyz, .text, .bytes(ByteBuffer(string: text)))
+    }
+
+    private static func secondsSince(_ instant: ContinuousClock.Instant) -> Int64 {
+        max(0, (ContinuousClock.now - instant).components.seconds)
     }
 
     private func metricsText(_ request: StandardRequest) -> PreparedResponse {
@@ -105,9 +114,7 @@ package final class StandardResponder: Sendable {
     func stamp(_ response: PreparedResponse, _ snapshot: AllocationSnapshot) -> PreparedResponse {
         var response = response
         response.revision = snapshot.head.revision
-        if let since = publisher.status.staleSince {
-            response.staleSeconds = max(0, (ContinuousClock.now - since).components.seconds)
-        }
+        response.staleSeconds = publisher.status.staleness.map { Self.secondsSince($0.since) }
         return response
     }
 

@@ -48,6 +48,13 @@ actor AllocationWalk {
     private var collectors: CollectorSet?
     private var reports: [DiscoveryReportDraft] = []
     private var reportsSentAt = ContinuousClock.now
+    /// The last result of each provider, of those that came while nothing could be recorded. Groups are handed over
+    /// again; results are not.
+    private var keptReports: [ProviderID: DiscoveryReport] = [:]
+    /// What the last step failed by; nil after one that went well.
+    private var fault: String?
+    /// Why the ledger could not be read while another process leads.
+    private var readFault: String?
 
     init(
         settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter,
@@ -71,7 +78,7 @@ actor AllocationWalk {
     /// Loads and serves what the ledger holds. Called once before any event, so that a restart answers at once.
     ///
     /// - Throws: ``LedgerError``; the caller decides whether to try again.
-    func start() async throws { try await load() }
+    func start() async throws { try await load(mayBeReadOnly: true) }
 
     /// Takes one event. Faults of the database are held against it until they pass; others end the walk.
     func take(_ event: WalkEvent) async throws {
@@ -83,10 +90,13 @@ actor AllocationWalk {
         case .configuration(let reloaded): try await take(reloaded)
         case .discovery(let batch):
             // Without the lease nothing can be recorded; all of it is asked for again when this process leads.
-            guard token != nil else { return }
+            guard token != nil else { return keep(batch.reports) }
             try await step { try await self.take(batch, $0) }
         case .tick:
-            try await step { try await self.sendReports($0) }
+            try await step {
+                if self.head != nil { self.addKept() }
+                try await self.sendReports($0)
+            }
             if token == nil { await catchUp() }
         }
     }
@@ -96,6 +106,7 @@ actor AllocationWalk {
         case .waiting(let holder):
             publisher.update {
                 $0.role = .waiting(heldBy: holder)
+                $0.staleness = nil
                 $0.reasonsNotReady = ["waiting for the lease, which \(holder) holds"]
             }
             logger.notice("waiting for the lease", metadata: ["held_by": "\(holder)"])
@@ -103,10 +114,15 @@ actor AllocationWalk {
             token = nil
             publisher.update {
                 $0.role = .waiting(heldBy: "nobody known")
-                $0.staleSince = $0.staleSince ?? .now
+                $0.becomeStale(because: reason)
             }
             logger.warning(
                 "the lease is lost; nothing is recorded until it is held again", metadata: ["reason": "\(reason)"])
+        case .unavailable(let reason):
+            publisher.update {
+                $0.becomeStale(because: reason)
+                if $0.role == .starting { $0.role = .waiting(heldBy: "nobody known") }
+            }
         case .leading(let granted):
             token = granted
             publisher.update { $0.role = .leading(epoch: granted.epoch) }
@@ -152,15 +168,25 @@ actor AllocationWalk {
             try await body(token)
             let hasState = head != nil
             publisher.update {
-                $0.staleSince = nil
+                $0.staleness = nil
                 if hasState { $0.reasonsNotReady = [] }
             }
+            if fault != nil { logger.notice("changes can be recorded again") }
+            fault = nil
         } catch let error as LedgerError {
             needsLoad = true
-            publisher.update { $0.staleSince = $0.staleSince ?? .now }
-            logger.error("nothing can be recorded; the last revision stays served", metadata: ["error": "\(error)"])
+            note(error, "nothing can be recorded; the last revision stays served")
             if case .fenced = error { self.token = nil }
         }
+    }
+
+    /// Tells of a fault, once for as long as it stays the same.
+    private func note(_ error: LedgerError, _ message: Logger.Message) {
+        let text = "\(error)"
+        publisher.update { $0.becomeStale(because: text) }
+        guard fault != text else { return }
+        fault = text
+        logger.error(message, metadata: ["error": "\(text)"])
     }
 
     /// What a new term starts with: the ledger as it is now, this configuration, the collectors, and all discovery has.
@@ -209,6 +235,7 @@ actor AllocationWalk {
     private func take(_ batch: DiscoveryBatch, _ token: FencingToken) async throws {
         guard head != nil else {
             // The first revision waits for the collectors; discovery hands everything over again after it.
+            keep(batch.reports)
             try await recordConfiguration(token)
             await discovery.requestFullHandOver()
             return
@@ -216,6 +243,8 @@ actor AllocationWalk {
         let started = ContinuousClock.now
         let (change, dropped) = await allocate(batch)
         metrics.processTargets.record(started.duration(to: .now))
+        for report in batch.reports { keptReports[report.provider] = nil }
+        addKept(change, dropped)
         add(batch.reports, change, dropped)
         if change.isEmpty {
             publishIfSame()
@@ -279,8 +308,7 @@ actor AllocationWalk {
                 needsLoad = false
                 return committed
             } catch let error as LedgerError where error.isRetryable && isTrusted(token) {
-                publisher.update { $0.staleSince = $0.staleSince ?? .now }
-                logger.warning("append will be tried again", metadata: ["error": "\(error)"])
+                note(error, "a change cannot be recorded and is tried again; the last revision stays served")
                 try await Task.sleep(for: pause)
                 pause = min(pause * 2, .seconds(1))
             }
@@ -289,9 +317,10 @@ actor AllocationWalk {
 
     // MARK: Loading and publishing
 
-    private func load() async throws {
+    private func load(mayBeReadOnly: Bool = false) async throws {
         let started = ContinuousClock.now
-        let loaded = try await writer.load(into: AllocationLoader(table: table, strategy: settings.strategy))
+        let loaded = try await writer.load(
+            into: AllocationLoader(table: table, strategy: settings.strategy), mayBeReadOnly: mayBeReadOnly)
         state = loaded.state
         head = loaded.head
         recordedConfiguration = loaded.configuration
@@ -330,7 +359,7 @@ actor AllocationWalk {
         publisher.publish(snapshot)
         publisher.update {
             $0.reasonsNotReady = []
-            $0.staleSince = nil
+            $0.staleness = nil
         }
     }
 
@@ -354,27 +383,40 @@ actor AllocationWalk {
     private func catchUp() async {
         do {
             let current = try await writer.currentHead()
+            readFault = nil
             guard needsLoad || current?.digest != head?.digest else { return }
             try await load()
             if case .waiting(let holder) = publisher.status.role {
                 publisher.update { $0.reasonsNotReady = ["waiting for the lease, which \(holder) holds"] }
             }
         } catch {
+            guard readFault != "\(error)" else { return }
+            readFault = "\(error)"
             logger.warning("the ledger cannot be read", metadata: ["error": "\(error)"])
         }
     }
 
     // MARK: Reports
 
-    private func add(_ found: [DiscoveryReport], _ change: AllocationChange, _ dropped: [String: Int]) {
+    private func keep(_ found: [DiscoveryReport]) {
+        for report in found { keptReports[report.provider] = report }
+    }
+
+    private func addKept(_ change: AllocationChange? = nil, _ dropped: [String: Int] = [:]) {
+        guard !keptReports.isEmpty else { return }
+        add(keptReports.values.sorted { $0.at < $1.at }, change, dropped)
+        keptReports = [:]
+    }
+
+    private func add(_ found: [DiscoveryReport], _ change: AllocationChange?, _ dropped: [String: Int]) {
         var added: [JobNumber: Int] = [:]
         var removed: [JobNumber: Int] = [:]
-        for target in change.targets {
+        for target in change?.targets ?? [] {
             if target.before == nil { added[target.job, default: 0] += 1 }
             if target.after == nil { removed[target.job, default: 0] += 1 }
         }
         let numbers = Dictionary(
-            change.jobs.enumerated().map { ($1, JobNumber(rawValue: Int32($0))) },
+            (change?.jobs ?? []).enumerated().map { ($1, JobNumber(rawValue: Int32($0))) },
             uniquingKeysWith: { first, _ in first })
         for report in found {
             for job in report.jobs {

@@ -93,15 +93,30 @@ package struct AllocatorService: Service {
 
     /// Migrates and loads; waits for a database that cannot be reached.
     private func open(_ walk: AllocationWalk) async throws {
+        try await untilPossible { _ = try await Migrator.migrate(postgres, logger: logger) }
+        try await untilPossible { try await walk.start() }
+        guard settings.ownsDatabase else { return }
+        try await untilPossible { try await LeaseKeeper.expireAbandoned(postgres, logger: logger) }
+    }
+
+    /// Does it again and again while it fails by something that time can mend. A reason is logged once.
+    private func untilPossible(_ body: () async throws -> Void) async throws {
         var pause = Duration.milliseconds(100)
+        var told = ""
         while true {
             do {
-                _ = try await Migrator.migrate(postgres, logger: logger)
-                if settings.ownsDatabase { try await LeaseKeeper.expireAbandoned(postgres, logger: logger) }
-                return try await walk.start()
+                return try await body()
             } catch let error as LedgerError where error.isRetryable {
-                publisher.update { $0.reasonsNotReady = ["the ledger cannot be opened: \(error)"] }
-                logger.error("the ledger cannot be opened; trying again", metadata: ["error": "\(error)"])
+                let reason = "\(postgres.redactedDescription): \(error)"
+                let hasState = publisher.current != nil
+                publisher.update {
+                    if !hasState { $0.reasonsNotReady = ["the ledger cannot be opened: \(reason)"] }
+                    $0.becomeStale(because: reason)
+                }
+                if reason != told {
+                    logger.error("the ledger cannot be opened; trying again", metadata: ["error": "\(reason)"])
+                }
+                told = reason
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .seconds(5))

@@ -21,16 +21,32 @@ package struct ServingStatus: Sendable {
     package var role: Role
     /// Why no request should be sent here, each as one sentence; empty means ready.
     package var reasonsNotReady: [String]
-    /// Since when the published snapshot may lag behind the world; nil while it does not.
-    package var staleSince: ContinuousClock.Instant?
+    /// That the published snapshot may lag behind the world; nil while it does not.
+    package var staleness: Staleness?
+
+    /// Since when and why nothing new is recorded. What is served stays right, only old.
+    package struct Staleness: Sendable, Hashable {
+        package var since: ContinuousClock.Instant
+        package var reason: String
+
+        package init(since: ContinuousClock.Instant, reason: String) {
+            self.since = since
+            self.reason = reason
+        }
+    }
 
     package init(
         role: Role = .starting, reasonsNotReady: [String] = ["no state has been loaded from the ledger yet"],
-        staleSince: ContinuousClock.Instant? = nil
+        staleness: Staleness? = nil
     ) {
         self.role = role
         self.reasonsNotReady = reasonsNotReady
-        self.staleSince = staleSince
+        self.staleness = staleness
+    }
+
+    /// Says why nothing new is recorded; since when is kept from the first time.
+    package mutating func becomeStale(because reason: String) {
+        staleness = Staleness(since: staleness?.since ?? .now, reason: reason)
     }
 }
 

@@ -40,12 +40,16 @@ package struct PostgresConfiguration: Sendable {
     package var idleInTransactionTimeout: Duration = .seconds(60)
     package var applicationName: String
     package var searchPath: String?
-    package var sessionTarget: SessionTarget = .readWrite
+    package var sessionTarget: SessionTarget
     /// False for a pooler that hands each transaction to another session.
     package var usesPreparedStatements = true
 
+    /// - Parameter defaultTarget: The kind of server where neither string nor environment names one.
     /// - Throws: `.configuration`. Its message never quotes the string, which may hold a password.
-    package init(connectionString: String) throws(PostgresError) {
+    package init(
+        connectionString: String, defaultTarget: SessionTarget = .readWrite
+    ) throws(PostgresError) {
+        sessionTarget = defaultTarget
         var parameters = try Self.parse(connectionString)
         guard parameters["service"] == nil else {
             throw Self.unusable("service= is not supported; name host, port, user and dbname")
@@ -81,8 +85,18 @@ package struct PostgresConfiguration: Sendable {
         return copy
     }
 
-    /// Host, port, database, user and what else is no secret.
+    /// The same, for sessions that only read: a standby or a read-only server will do.
+    package var reading: PostgresConfiguration {
+        var copy = self
+        copy.sessionTarget = .any
+        return copy
+    }
+
+    /// Host, port, database, user and what else is no secret; what libpq would add by itself stands for what is not given.
     package var redactedDescription: String {
+        var parameters = parameters
+        parameters["user"] = parameters["user"] ?? Self.initial("user")
+        parameters["dbname"] = parameters["dbname"] ?? Self.initial("dbname") ?? parameters["user"]
         var words = endpoints.map { endpoint in
             "host=\(endpoint.host ?? endpoint.address ?? "(default)")" + (endpoint.port.map { " port=\($0)" } ?? "")
         }
@@ -104,6 +118,18 @@ package struct PostgresConfiguration: Sendable {
 
     private static func environment(_ name: String) -> String? {
         getenv("PG\(name)").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// libpq's default for a keyword: the environment's, or the name of the operating system's user.
+    private static func initial(_ keyword: String) -> String? {
+        guard let options = PQconndefaults() else { return nil }
+        defer { PQconninfoFree(options) }
+        var option = options
+        while let name = option.pointee.keyword {
+            if strcmp(name, keyword) == 0 { return option.pointee.val.map { String(cString: $0) } }
+            option += 1
+        }
+        return nil
     }
 
     private static func parse(_ text: String) throws(PostgresError) -> [String: String] {

@@ -76,10 +76,16 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    package var description: String {
+    /// What happened, for whoever cannot do anything about the statement or this program.
+    package var summary: String {
         var text = message
         if let sqlState { text += " (SQLSTATE \(sqlState))" }
         if let hint { text += "; hint: \(hint)" }
+        return text
+    }
+
+    package var description: String {
+        var text = summary
         if let statement { text += " in: \(Self.shortened(statement))" }
         if let statementLine { text += " [line \(statementLine)]" }
         if let site { text += " at \(site)" }

@@ -23,9 +23,11 @@ enum LedgerDatabase {
         _ source: DatabaseSource, absence: Absence = .isAnError, logger: Logger,
         _ body: (PostgresConfiguration) async throws -> Value
     ) async throws -> Value {
+        // What only reads may read a standby, too.
+        let target: PostgresConfiguration.SessionTarget = absence == .isAnError ? .any : .readWrite
         switch source {
-        case .url(let url): return try await body(try configuration(url))
-        case .environment: return try await body(try configuration(""))
+        case .url(let url): return try await CommandFailure.naming(try configuration(url, target), body)
+        case .environment: return try await CommandFailure.naming(try configuration("", target), body)
         case .embedded(let folder, let binaries):
             if absence == .isAnError { try requireCluster(folder) }
             var settings = EmbeddedPostgresConfiguration(dataDirectory: folder, binariesDirectory: binaries)
@@ -34,22 +36,26 @@ enum LedgerDatabase {
             do throws(EmbeddedPostgresError) {
                 server = try await EmbeddedPostgres.start(settings, logger: logger)
             } catch .lockedByOther(let path, _) {
-                return try await body(try configuration(EmbeddedPostgres.connectionString(folder: path)))
+                return try await CommandFailure.naming(
+                    try configuration(EmbeddedPostgres.connectionString(folder: path), target), body)
             } catch {
                 throw CommandFailure(.unreachable, error.description)
             }
             let outcome: Result<Value, any Error>
-            do { outcome = .success(try await body(try configuration(server.connectionString))) } catch {
-                outcome = .failure(error)
-            }
+            do {
+                let configuration = try configuration(server.connectionString, target)
+                outcome = .success(try await CommandFailure.naming(configuration, body))
+            } catch { outcome = .failure(error) }
             await server.stop()
             return try outcome.get()
         }
     }
 
-    static func configuration(_ connectionString: String) throws(CommandFailure) -> PostgresConfiguration {
+    static func configuration(
+        _ connectionString: String, _ target: PostgresConfiguration.SessionTarget = .readWrite
+    ) throws(CommandFailure) -> PostgresConfiguration {
         do {
-            return try PostgresConfiguration(connectionString: connectionString)
+            return try PostgresConfiguration(connectionString: connectionString, defaultTarget: target)
         } catch {
             throw CommandFailure(.unreachable, error.description)
         }

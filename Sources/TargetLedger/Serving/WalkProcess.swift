@@ -67,7 +67,7 @@ struct WalkProcess: Service {
                 return AllocatorService.Settings(next, address: address, ownsDatabase: ownsDatabase)
             },
             postgres: postgres, publisher: publisher, table: LabelTable(), logger: logger)
-        try await service.run()
+        try await CommandFailure.naming(postgres) { _ in try await service.run() }
     }
 
     /// How others find this process: the machine's name where it listens on every address.

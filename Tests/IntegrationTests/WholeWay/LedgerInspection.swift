@@ -15,20 +15,22 @@ struct LedgerInspection {
         for case let file as URL in files where file.lastPathComponent == "postmaster.pid" {
             let lines = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
             guard lines.count > 5 else { continue }
-            return try psql(host: lines[4], port: lines[3], sql)
+            return try Self.psql(host: lines[4], port: lines[3], sql)
         }
         throw AllocatorProcess.Failure(description: "no postmaster.pid below \(data.path())")
     }
 
     func value(_ sql: String) throws -> String { try rows(sql).first?.first ?? "" }
 
-    private func psql(host: String, port: String, _ sql: String) throws -> [[String]] {
+    /// SQL as the superuser of a cluster that the product made.
+    static func psql(
+        host: String, port: String, database: String = "target_ledger", _ sql: String
+    ) throws -> [[String]] {
         let psql = Process()
         psql.executableURL = URL(filePath: "/usr/bin/env")
         psql.arguments = [
             "psql", "-X", "-q", "-A", "-t", "-F", "\u{1F}", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", port, "-U",
-            "target_ledger",
-            "-d", "target_ledger", "-c", sql,
+            "target_ledger", "-d", database, "-c", sql,
         ]
         let (output, errors) = (Pipe(), Pipe())
         psql.standardOutput = output
