@@ -189,6 +189,10 @@ COMMENT ON COLUMN ledger.target_event.flags IS
     '1 discovered, 2 vanished, 4 moved (there before and after, with another collector or none), 8 other labels, 16 cascade.';
 -- Without the revision equal keys share an entry, which is a third of the size; a target's events lie in order anyway.
 CREATE INDEX target_event_target ON ledger.target_event (target);
+-- Where a time without a collector begins or ends: few events, and a report over any night needs all since.
+CREATE INDEX target_event_unassigned ON ledger.target_event (target, revision)
+    WHERE (collector_before IS NULL AND label_set_before IS NOT NULL)
+        OR (collector_after IS NULL AND label_set_after IS NOT NULL);
 
 CREATE TABLE ledger.collector_event (
     at        timestamptz NOT NULL,

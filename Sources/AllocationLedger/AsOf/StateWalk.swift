@@ -110,7 +110,8 @@ enum StateWalk {
         return state.rows
     }
 
-    private static func isNearerToTheBeginning(
+    /// Whether fewer events led to the revision than came after it, and none of them has been removed.
+    static func isNearerToTheBeginning(
         _ point: RevisionPoint, _ bounds: RecordedBounds, _ connection: isolated PostgresConnection
     ) async throws -> Bool {
         guard !bounds.isCompacted else { return false }

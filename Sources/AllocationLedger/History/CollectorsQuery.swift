@@ -2,7 +2,7 @@
 // CollectorsQuery.swift: which collectors there were at a revision, and how many targets each had.
 //
 // As with targets, read backwards: who is present now, less who joined later, and who left later. Counts are today's less
-// what came and plus what went since, so they cost what happened since and no state has to be made.
+// what came and plus what went since, so no state has to be made.
 //
 
 import AllocationCore
@@ -44,8 +44,9 @@ package struct CollectorsQuery: Sendable {
 
     /// - Throws: ``HistoryError/compacted(oldest:)``.
     package func run(_ connection: isolated PostgresConnection) async throws -> Answer {
-        try await RecordedBounds.read(connection).require(point.revision)
-        let counts = try await counts(connection)
+        let bounds = try await RecordedBounds.read(connection)
+        try bounds.require(point.revision)
+        let counts = try await counts(bounds, connection)
         let rows = try await connection.query(
             """
             SELECT c.id, c.name, c.uid, n.collector IS NOT NULL, n.node, f.kind, l.kind, l.node, j.revision, j.at, \
@@ -108,20 +109,32 @@ package struct CollectorsQuery: Sendable {
             evidence: try row.decode(10), targets: counts[try row.decode(0)] ?? 0)
     }
 
-    /// Targets by collector; 0 stands for none.
-    private func counts(_ connection: isolated PostgresConnection) async throws -> [Int32: Int64] {
+    /// Targets by collector; 0 stands for none. From the current state and what came later, or from the beginning and
+    /// what came before.
+    private func counts(
+        _ bounds: RecordedBounds, _ connection: isolated PostgresConnection
+    ) async throws -> [Int32: Int64] {
+        var counts: [Int32: Int64] = [:]
+        let isForwards = try await StateWalk.isNearerToTheBeginning(point, bounds, connection)
+        if !isForwards {
+            let current = try await connection.query(
+                "SELECT coalesce(collector, 0), count(*) FROM ledger.current_target GROUP BY 1")
+            for row in current { counts[try row.decode(0)] = try row.decode(1, as: Int64.self) }
+        }
+        let place: SQL =
+            isForwards
+            ? "revision <= \(point.revision.number) AND at <= \(point.at)"
+            : "revision > \(point.revision.number) AND at > \(point.at)"
         let rows = try await connection.query(
             """
-            SELECT collector, sum(n)::bigint FROM (\
-            SELECT coalesce(collector, 0) AS collector, count(*) AS n FROM ledger.current_target GROUP BY 1 UNION ALL \
-            SELECT coalesce(collector_after, 0), -count(*) FROM ledger.target_event \
-            WHERE revision > \(point.revision.number) AND at > \(point.at) AND label_set_after IS NOT NULL GROUP BY 1 \
-            UNION ALL SELECT coalesce(collector_before, 0), count(*) FROM ledger.target_event \
-            WHERE revision > \(point.revision.number) AND at > \(point.at) AND label_set_before IS NOT NULL GROUP BY 1\
-            ) AS parts GROUP BY collector
+            SELECT coalesce(collector_before, 0), coalesce(collector_after, 0), label_set_before IS NOT NULL, \
+            label_set_after IS NOT NULL, count(*) FROM ledger.target_event WHERE \(place) GROUP BY 1, 2, 3, 4
             """)
-        var counts: [Int32: Int64] = [:]
-        for row in rows { counts[try row.decode(0)] = try row.decode(1, as: Int64.self) }
+        for row in rows {
+            let count = try row.decode(4, as: Int64.self) * (isForwards ? 1 : -1)
+            if try row.decode(2, as: Bool.self) { counts[try row.decode(0), default: 0] -= count }
+            if try row.decode(3, as: Bool.self) { counts[try row.decode(1), default: 0] += count }
+        }
         return counts
     }
 }

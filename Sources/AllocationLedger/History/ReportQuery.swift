@@ -159,20 +159,22 @@ package struct ReportQuery: Sendable {
     private func sumUnassigned(
         _ report: inout IncidentReport, _ connection: isolated PostgresConnection
     ) async throws {
-        // An event's revision, doubled, and whether the target had none before it: the least is the first event's.
+        // Between two events at which a time without a collector begins, goes on or ends, nothing about that changes. So
+        // the first of them after the window tells how it was at the window's end: an event's revision, doubled, and
+        // whether the target had none before it; the least of a target is its first.
+        let none: (before: SQL, after: SQL) = (
+            "(collector_before IS NULL AND label_set_before IS NOT NULL)",
+            "(collector_after IS NULL AND label_set_after IS NOT NULL)"
+        )
         let rows = try await connection.query(
             """
-            WITH later AS (SELECT target, min(revision * 2 \
-            + CASE WHEN collector_before IS NULL AND label_set_before IS NOT NULL THEN 1 ELSE 0 END) AS first \
-            FROM ledger.target_event WHERE at > \(until) GROUP BY target), \
+            WITH later AS MATERIALIZED (SELECT target, min(revision * 2 + \(none.before)::integer) AS first \
+            FROM ledger.target_event WHERE at > \(until) AND (\(none.before) OR \(none.after)) GROUP BY target), \
             open AS (SELECT target FROM later WHERE first % 2 = 1 UNION ALL SELECT target FROM ledger.current_target c \
             WHERE collector IS NULL AND NOT EXISTS (SELECT FROM later l WHERE l.target = c.target)), \
-            turns AS (SELECT target, sum(CASE WHEN collector_before IS NULL AND label_set_before IS NOT NULL \
-            THEN 1 ELSE 0 END - CASE WHEN collector_after IS NULL AND label_set_after IS NOT NULL \
-            THEN 1 ELSE 0 END) AS ends, sum((CASE WHEN collector_before IS NULL AND label_set_before IS NOT NULL \
-            THEN 1 ELSE 0 END - CASE WHEN collector_after IS NULL AND label_set_after IS NOT NULL \
-            THEN 1 ELSE 0 END) * date_part('epoch', at - \(since))) AS seconds FROM ledger.target_event \
-            WHERE true\(inside("at")) AND (collector_before IS NULL OR collector_after IS NULL) GROUP BY target), \
+            turns AS (SELECT target, sum((\(none.before)::integer - \(none.after)::integer) \
+            * date_part('epoch', at - \(since))) AS seconds FROM ledger.target_event \
+            WHERE true\(inside("at")) AND (\(none.before) OR \(none.after)) GROUP BY target), \
             spans AS (SELECT coalesce(t.target, o.target) AS target, o.target IS NOT NULL AS open, \
             coalesce(t.seconds, 0) + CASE WHEN o.target IS NULL THEN 0 \
             ELSE date_part('epoch', \(until) - \(since)) END AS seconds \
