@@ -105,8 +105,8 @@ let package = Package(
             name: "AllocatorAPI",
             dependencies: [
                 "AllocationCore", "AllocationLedger", "AllocatorRuntime", "PrometheusConfig", "Telemetry", "CZlib",
-                log, metrics, hummingbird, hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTP1, nioHTTPTypes,
-                lifecycle,
+                "PostgresDriver", log, metrics, hummingbird, hummingbirdCore, httpTypes, nioCore, nioPosix, nioHTTP1,
+                nioHTTPTypes, lifecycle, crypto, asyncAlgorithms,
             ]
         ),
 

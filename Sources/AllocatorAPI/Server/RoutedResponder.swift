@@ -10,8 +10,13 @@ import NIOCore
 struct RoutedResponder: HTTPResponder {
     let standard: StandardResponder
     let metrics: HTTPMetrics.Accumulator
+    /// Nil: the history has another listener, or none.
+    let history: HistoryResponder?
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
+        if let history, HistoryResponder.answers(request.uri.path) {
+            return try await history.respond(to: request, context: context)
+        }
         let start = NIODeadline.now()
         // From a task there is an answer to everything.
         guard let prepared = standard.respond(to: StandardRequest(decoded: request.head), for: .task) else {

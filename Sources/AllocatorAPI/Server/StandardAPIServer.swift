@@ -36,10 +36,13 @@ package struct StandardAPIServer: Service {
         package var address: ListenAddress
         /// Whether `/scrape_configs` shows secrets.
         package var showsSecrets: Bool
+        /// Served beside the standard API; nil: not on this listener.
+        package var history: HistoryGateway?
 
-        package init(address: ListenAddress, showsSecrets: Bool = false) {
+        package init(address: ListenAddress, showsSecrets: Bool = false, history: HistoryGateway? = nil) {
             self.address = address
             self.showsSecrets = showsSecrets
+            self.history = history
         }
     }
 
@@ -66,7 +69,9 @@ package struct StandardAPIServer: Service {
             showsSecrets: configuration.showsSecrets)
         let http = context.http
         let application = Application(
-            responder: RoutedResponder(standard: responder, metrics: http.routed),
+            responder: RoutedResponder(
+                standard: responder, metrics: http.routed,
+                history: configuration.history.map { HistoryResponder(gateway: $0) }),
             server: HTTPServerBuilder { routed in
                 FastPathChannel(
                     base: HTTP1Channel(

@@ -22,6 +22,22 @@ package struct AllocatorConfiguration: Sendable {
         }
     }
 
+    /// Where the history API is.
+    package enum HistoryListener: Sendable, Equatable {
+        /// The standard listener can be reached from elsewhere, and there are no tokens.
+        case none
+        /// Beside the standard API; without tokens on a loopback address only.
+        case standard(tokenFiles: [String])
+        case own(ListenAddress, tokenFiles: [String])
+
+        package var tokenFiles: [String] {
+            switch self {
+            case .none: []
+            case .standard(let files), .own(_, let files): files
+            }
+        }
+    }
+
     /// The standard API's plain listener.
     package var listenAddress: ListenAddress
     package var strategy: StrategyConfiguration
@@ -34,6 +50,7 @@ package struct AllocatorConfiguration: Sendable {
     package var lease: Lease
     package var database: DatabaseSource
     package var logging: LoggingConfiguration
+    package var history: HistoryListener
     /// The file that was read.
     package var file: String
     /// Accepted, and probably not meant.
@@ -65,6 +82,7 @@ package struct AllocatorConfiguration: Sendable {
         lease = try Self.lease(values)
         database = try DatabaseSource(values, environment: sources.environment)
         logging = try LoggingConfiguration(values)
+        history = try Self.history(values, standard: listenAddress)
         warnings = values.warnings + prometheus.warnings + values.warningsOfNoEffect()
         if allowInsecureAuthSecrets, let given = values[.allowInsecureAuthSecrets] {
             warnings.append(
@@ -81,6 +99,7 @@ package struct AllocatorConfiguration: Sendable {
         if allowInsecureAuthSecrets != other.allowInsecureAuthSecrets { names.append("allow_insecure_auth_secrets") }
         if database != other.database { names.append("ledger.database_url or ledger.embedded") }
         if lease != other.lease { names.append("ledger.lease") }
+        if history != other.history { names.append("ledger.history_api") }
         return names
     }
 
@@ -124,6 +143,22 @@ package struct AllocatorConfiguration: Sendable {
         case .collectorsDNS: return CollectorSource(dns: try values.required(kind, values.text(kind)))
         default: return CollectorSource(listed: try values.collectors(kind))
         }
+    }
+
+    private static func history(
+        _ values: SettingValues, standard: ListenAddress
+    ) throws(ConfigurationError) -> HistoryListener {
+        let files = try values.texts(.historyBearerTokenFiles)
+        guard let address = try values.address(.historyListenAddress) else {
+            return standard.isLoopback || !files.isEmpty ? .standard(tokenFiles: files) : .none
+        }
+        guard address.isLoopback || !files.isEmpty else {
+            throw values.refusal(
+                .historyListenAddress,
+                "others can reach \(address), so `bearer_token_files` has to name at least one file; or listen on "
+                    + "\(ListenAddress(host: "127.0.0.1", port: address.port))")
+        }
+        return .own(address, tokenFiles: files)
     }
 
     private static func lease(_ values: SettingValues) throws(ConfigurationError) -> Lease {

@@ -28,6 +28,12 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
         self.init(host: host.isEmpty ? nil : String(host), port: Int(port))
     }
 
+    /// Whether nobody beyond this machine can reach it.
+    package var isLoopback: Bool {
+        guard let host else { return false }
+        return host == "localhost" || host == "::1" || host.hasPrefix("127.")
+    }
+
     package var description: String {
         guard let host else { return ":\(port)" }
         return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"

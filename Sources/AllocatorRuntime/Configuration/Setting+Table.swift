@@ -133,9 +133,12 @@ extension Setting {
                 .choice(["cold"], later: ["warm"]), "cold",
                 "what a replica that waits discovers: `cold` is nothing; `warm` is not supported yet")
         case .historyListenAddress:
-            ours(.listenAddress, "", "the history API's own listener", Self.noHistoryAPI)
+            ours(
+                .listenAddress, "",
+                "the history API's own listener; without it the history is on `listen_addr`, which then has to be a "
+                    + "loopback address or needs tokens")
         case .historyBearerTokenFiles:
-            ours(.texts, "", "files of tokens that open the history API", Self.noHistoryAPI)
+            ours(.texts, "", "files of a token each that opens the history API; read again when they change")
         case .checkpointKeyFile:
             ours(
                 .path, "", "the key that signs checkpoints of the digest chain",
@@ -149,7 +152,6 @@ extension Setting {
 
     private static let httpsOnly = Support.withoutEffect("only the HTTPS listener reads it")
     private static let crOnly = Support.withoutEffect("only the watch of custom resources reads it")
-    private static let noHistoryAPI = Support.notYet("leave it out; `target-ledger moves` reads the history")
 
     private func upstream(
         _ form: Form, flag: String? = nil, environment: [String] = [], _ initial: String, _ meaning: String,

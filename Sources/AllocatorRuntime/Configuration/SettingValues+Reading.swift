@@ -63,6 +63,11 @@ extension SettingValues {
         return address
     }
 
+    func texts(_ setting: Setting) throws(ConfigurationError) -> [String] {
+        guard let value = self[setting], case .texts(let texts) = try meaning(setting, value) else { return [] }
+        return texts
+    }
+
     func collectors(_ setting: Setting) throws(ConfigurationError) -> [Collector] {
         guard let value = self[setting], case .collectors(let collectors) = try meaning(setting, value) else {
             return []

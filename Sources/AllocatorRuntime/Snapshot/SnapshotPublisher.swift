@@ -58,6 +58,7 @@ package final class SnapshotPublisher: Sendable {
     }
 
     private let published = Mutex(Published())
+    private let listeners = Mutex<(next: Int, streams: [Int: AsyncStream<Void>.Continuation])>((0, [:]))
 
     package init() {}
 
@@ -74,6 +75,23 @@ package final class SnapshotPublisher: Sendable {
                 "revision went backwards")
             published.snapshot = snapshot
         }
+        for listener in listeners.withLock({ Array($0.streams.values) }) { listener.yield() }
+    }
+
+    /// An element for each snapshot published from now on; several are one to a reader that is slow. Begins with one, so
+    /// that nothing is missed between looking and listening.
+    package func publications() -> AsyncStream<Void> {
+        let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let number = listeners.withLock { listeners in
+            listeners.next += 1
+            listeners.streams[listeners.next] = continuation
+            return listeners.next
+        }
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.listeners.withLock { $0.streams.removeValue(forKey: number) }
+        }
+        continuation.yield()
+        return stream
     }
 
     package func update(_ change: (inout ServingStatus) -> Void) {

@@ -41,15 +41,34 @@ struct AllocatorProcess {
         registry.add(ProcessMetrics())
         registry.add(AllocatorMetrics(publisher: publisher))
 
-        let walk = WalkProcess(configuration, reload: reload, publisher: publisher, logger: logger)
+        let tokenFiles = configuration.history.tokenFiles
+        let history = HistoryGateway(tokens: tokenFiles.isEmpty ? nil : try BearerTokens(files: tokenFiles))
+        let walk = WalkProcess(configuration, reload: reload, publisher: publisher, history: history, logger: logger)
         let api = StandardAPIServer(
             configuration: .init(
-                address: configuration.listenAddress, showsSecrets: configuration.allowInsecureAuthSecrets),
+                address: configuration.listenAddress, showsSecrets: configuration.allowInsecureAuthSecrets,
+                history: isHistoryBesideStandard ? history : nil),
             context: StandardAPIContext(publisher: publisher, metrics: registry), logger: logger,
             onBound: { [logger] port in logger.info("listening", metadata: ["port": "\(port)"]) })
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+            .init(service: walk), .init(service: api),
+        ]
+        if case .own(let address, _) = configuration.history {
+            services.append(
+                .init(
+                    service: HistoryAPIServer(
+                        address: address, gateway: history, logger: logger,
+                        onBound: { [logger] port in
+                            logger.info("listening for the history API", metadata: ["port": "\(port)"])
+                        })))
+        }
+        if configuration.history == .none {
+            logger.notice(
+                "the history API is off: others can reach the listener, and ledger.history_api names no token")
+        }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [.init(service: walk), .init(service: api)],
+                services: services,
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         logger.info(
             "starting",
@@ -59,5 +78,9 @@ struct AllocatorProcess {
             ])
         try await group.run()
         logger.info("stopped")
+    }
+
+    private var isHistoryBesideStandard: Bool {
+        if case .standard = configuration.history { true } else { false }
     }
 }

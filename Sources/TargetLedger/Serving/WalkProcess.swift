@@ -3,6 +3,8 @@
 //
 
 import AllocationCore
+import AllocationLedger
+import AllocatorAPI
 import AllocatorRuntime
 import EmbeddedPostgres
 import Logging
@@ -15,16 +17,18 @@ struct WalkProcess: Service {
     private let configuration: AllocatorConfiguration
     private let reload: @Sendable () throws -> AllocatorConfiguration
     private let publisher: SnapshotPublisher
+    private let history: HistoryGateway
     private let logger: Logger
 
     /// - Parameter reload: Reads the configuration again, from the same sources.
     init(
         _ configuration: AllocatorConfiguration, reload: @escaping @Sendable () throws -> AllocatorConfiguration,
-        publisher: SnapshotPublisher, logger: Logger
+        publisher: SnapshotPublisher, history: HistoryGateway, logger: Logger
     ) {
         self.configuration = configuration
         self.reload = reload
         self.publisher = publisher
+        self.history = history
         self.logger = logger
     }
 
@@ -67,7 +71,20 @@ struct WalkProcess: Service {
                 return AllocatorService.Settings(next, address: address, ownsDatabase: ownsDatabase)
             },
             postgres: postgres, publisher: publisher, table: LabelTable(), logger: logger)
-        try await CommandFailure.naming(postgres) { _ in try await service.run() }
+        // Small and apart, so that questions about the past take nothing from the walk.
+        let pool = PostgresPool(postgres, size: 4, logger: logger)
+        let (reader, access) = (HistoryReader(pool), AccessLog(pool, logger: logger))
+        history.open(
+            HistoryContext(
+                reader: reader, access: access, events: RevisionFeed(publisher: publisher, reader: reader)))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await CommandFailure.naming(postgres) { _ in try await service.run() } }
+            group.addTask { try await access.run() }
+            try await group.next()
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+        await pool.close()
     }
 
     /// How others find this process: the machine's name where it listens on every address.

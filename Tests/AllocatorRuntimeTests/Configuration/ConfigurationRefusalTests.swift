@@ -59,7 +59,8 @@ import Testing
             ),
             (
                 "  history_api: {listen_addr: ':8081'}",
-                "file:7:30: ledger.history_api.listen_addr: not supported yet; allowed: leave it out"
+                "file:7:30: ledger.history_api.listen_addr: others can reach :8081, so `bearer_token_files` has to name at "
+                    + "least one file; or listen on 127.0.0.1:8081"
             ),
             (
                 "telemetry: {metrics: {readers: [{}]}}",

@@ -23,9 +23,32 @@ enum PlainHTTP {
     }
 
     static func get(port: UInt16, _ path: String, headers: [String: String] = [:]) throws -> PlainAnswer {
+        let socket = try open(port, path, headers)
+        defer { close(socket) }
+        return try parse(try readAll(socket))
+    }
+
+    /// Reads an answer that does not end, until `isEnough` says so of all that has come; nil when it never did.
+    static func read(
+        port: UInt16, _ path: String, headers: [String: String], until isEnough: (String) -> Bool
+    ) throws -> String? {
+        let socket = try open(port, path, headers)
+        defer { close(socket) }
+        var all: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = recv(socket, &chunk, chunk.count, 0)
+            guard count > 0 else { return nil }
+            all += chunk[..<count]
+            let text = String(decoding: all, as: UTF8.self)
+            if isEnough(text) { return text }
+        }
+    }
+
+    /// A socket on which the request has been sent.
+    private static func open(_ port: UInt16, _ path: String, _ headers: [String: String]) throws -> Int32 {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw Failure(description: "socket: errno \(errno)") }
-        defer { close(socket) }
         var timeout = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
@@ -45,7 +68,7 @@ enum PlainHTTP {
         guard send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
             throw Failure(description: "send: errno \(errno)")
         }
-        return try parse(try readAll(socket))
+        return socket
     }
 
     private static func readAll(_ socket: Int32) throws -> [UInt8] {

@@ -1,0 +1,136 @@
+//
+// HistoryResponder.swift: the history API behind Hummingbird's decoder.
+//
+// Reads the database over a small pool of its own, each read with a deadline, so no question about the past can slow
+// what collectors are told.
+//
+
+import AllocationLedger
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// Answers `/api/v1/…` and `/openapi.json`.
+struct HistoryResponder: HTTPResponder {
+    let gateway: HistoryGateway
+
+    // A constant token.
+    private static let link = HTTPField.Name("Link")!
+
+    static func answers(_ path: String) -> Bool { path.hasPrefix("/api/") || path == "/openapi.json" }
+
+    func respond(to request: Request, context _: BasicRequestContext) async throws -> Response {
+        let target = request.head.path ?? "/"
+        let mark = target.firstIndex(of: "?") ?? target.endIndex
+        let path = String(target[..<mark])
+        let query = target[mark...].dropFirst()
+        do {
+            guard request.method == .get || request.method == .head else {
+                var response = Self.problem(
+                    ProblemDetails(
+                        status: 405, title: "Method Not Allowed", detail: "The history can be read and not changed."))
+                response.headers[.allow] = "GET, HEAD"
+                return response
+            }
+            if path == "/openapi.json" {
+                return Self.response(.init(bytes: OpenAPIDocument.bytes), "application/json")
+            }
+            let context = try gateway.current()
+            guard let reader = reader(request) else {
+                context.access?.note(who: "refused", route: path, parameters: String(query))
+                throw ProblemDetails(
+                    status: 401, title: "Unauthorized", detail: "The history is read with a bearer token.")
+            }
+            let response = try await answer(path, query, request, context)
+            context.access?.note(who: reader, route: path, parameters: String(query))
+            return response
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            guard let problem = ProblemDetails(reading: error) else { throw error }
+            var response = Self.problem(problem)
+            if problem.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
+            return response
+        }
+    }
+
+    /// Who reads, for the record; nil: somebody without a token.
+    private func reader(_ request: Request) -> String? {
+        guard let tokens = gateway.tokens else { return "anonymous" }
+        return tokens.file(opening: request.headers[.authorization]).map { "token \($0)" }
+    }
+
+    private func answer(
+        _ path: String, _ query: Substring, _ request: Request, _ context: HistoryContext
+    ) async throws -> Response {
+        let segments = try Self.segments(path)
+        for route in HistoryRoute.all {
+            guard let values = route.match(segments) else { continue }
+            let question = try HistoryQuestion(route.parameters, path: values, query: query)
+            return Self.response(
+                try await route.respond(question, context.source), path: path, query: query, request)
+        }
+        if path == RevisionFeed.path, let events = context.events {
+            return try await events.respond(to: request, query)
+        }
+        throw ProblemDetails(
+            status: 404, title: "Not Found", detail: "There is no such route; /openapi.json names all of them.")
+    }
+
+    /// The path's parts, decoded one by one, so that an encoded slash is none.
+    private static func segments(_ path: String) throws(ProblemDetails) -> [String] {
+        var segments: [String] = []
+        for part in path.split(separator: "/", omittingEmptySubsequences: false).dropFirst() {
+            // A plus is a plus in a path.
+            guard let text = String(part).replacing("+", with: "%2B").percentDecoded, !text.utf8.contains(0) else {
+                throw ProblemDetails(status: 400, title: "Bad Request", detail: "The path cannot be decoded.")
+            }
+            segments.append(text)
+        }
+        return segments
+    }
+
+    // MARK: Answers
+
+    private static func response(
+        _ answer: HistoryAnswer, path: String, query: Substring, _ request: Request
+    ) -> Response {
+        switch answer {
+        case .json(let buffer, let next):
+            var response = response(buffer, "application/json")
+            if let next {
+                let others = query.split(separator: "&").filter { !$0.hasPrefix("cursor=") }
+                let target = (others + ["cursor=\(next)"]).joined(separator: "&")
+                response.headers[HistoryResponder.link] = "<\(path)?\(target)>; rel=\"next\""
+            }
+            return response
+        case .text(let type, let text): return response(ByteBuffer(string: text), type)
+        case .stream(let type, let write):
+            return Response(
+                status: .ok, headers: [.contentType: type, .cacheControl: "no-cache"], body: ResponseBody(write))
+        }
+    }
+
+    private static func response(_ buffer: ByteBuffer, _ type: String) -> Response {
+        Response(
+            status: .ok,
+            headers: [.contentType: type, .cacheControl: "no-cache", .contentLength: "\(buffer.readableBytes)"],
+            body: ResponseBody(byteBuffer: buffer))
+    }
+
+    private static func problem(_ problem: ProblemDetails) -> Response {
+        let buffer = ByteBuffer(bytes: problem.json)
+        return Response(
+            status: .init(code: problem.status),
+            headers: [.contentType: "application/problem+json", .contentLength: "\(buffer.readableBytes)"],
+            body: ResponseBody(byteBuffer: buffer))
+    }
+}
+
+extension String {
+    /// Nil when it cannot be decoded.
+    fileprivate var percentDecoded: String? {
+        var text = self
+        return text.withUTF8 { try? QueryComponent.decoded(UnsafeRawBufferPointer($0)) }
+    }
+}
