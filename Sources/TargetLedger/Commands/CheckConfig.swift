@@ -44,10 +44,20 @@ struct CheckConfig: ParsableCommand {
                 "lease",
                 "\(text(configuration.lease.timeToLive)), renewed every \(text(configuration.lease.renewInterval))"
             ),
+            ("history_api", describe(configuration.history)),
         ]
         return Report(
             columns: [Column(key: "setting", title: "SETTING"), Column(key: "value", title: "VALUE")],
             rows: facts.map { [.text($0.0), .text($0.1)] })
+    }
+
+    private static func describe(_ history: AllocatorConfiguration.HistoryListener) -> String {
+        let tokens = history.tokenFiles.isEmpty ? "without a token" : "with a token"
+        return switch history {
+        case .none: "off"
+        case .standard: "on listen_addr, \(tokens)"
+        case .own(let address, _): "\(address), \(tokens)"
+        }
     }
 
     private static func describe(_ collectors: CollectorSource) -> String {

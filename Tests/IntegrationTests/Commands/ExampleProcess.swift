@@ -9,6 +9,7 @@ import Glibc
 final class ExampleProcess {
     private let folder: URL
     private let port: UInt16
+    private let historyPort: UInt16
     private var process: Process?
 
     init() throws {
@@ -20,6 +21,7 @@ final class ExampleProcess {
             at: ReadmeExamples.repository.appending(path: "deploy"), to: folder.appending(path: "deploy"))
         try Data("silent\n".utf8).write(to: folder.appending(path: ".curlrc"))
         port = try PlainHTTP.freePort()
+        historyPort = try PlainHTTP.freePort()
     }
 
     deinit {
@@ -32,7 +34,11 @@ final class ExampleProcess {
         stop()
         let process = Process()
         process.executableURL = AllocatorProcess.executable
-        process.arguments = ["--config-file", "deploy/local/target-ledger.yaml", "--listen-addr", ":\(port)"] + flags
+        process.arguments =
+            [
+                "--config-file", "deploy/local/target-ledger.yaml", "--listen-addr", ":\(port)",
+                "--history-api-listen-addr", "127.0.0.1:\(historyPort)",
+            ] + flags
         process.currentDirectoryURL = folder
         process.environment = environment
         let log = folder.appending(path: "log")
@@ -62,7 +68,9 @@ final class ExampleProcess {
         let isQuestion = command.hasPrefix("curl") || command.hasPrefix("target-ledger moves")
         let deadline = ContinuousClock.now + .seconds(20)
         while true {
-            let lines = try shell(command.replacing("localhost:8080/", with: "localhost:\(port)/"))
+            let lines = try shell(
+                command.replacing("localhost:8080/", with: "localhost:\(port)/")
+                    .replacing("localhost:8081/", with: "localhost:\(historyPort)/"))
             if isExpected(lines) || !isQuestion || .now > deadline { return lines }
             usleep(50_000)
         }
