@@ -14,7 +14,7 @@ struct DictionaryWrite: Sendable {
     let table: LabelTable
 
     /// A range of one dictionary's additions.
-    enum Step: Sendable, Hashable {
+    private enum Step: Sendable, Hashable {
         case names
         case labels(Range<Int>)
         case labelSets(Range<Int>)
@@ -26,7 +26,7 @@ struct DictionaryWrite: Sendable {
     private static let rowsOfPartMax = 250_000
 
     /// What goes into each transaction: one for an everyday change, more for a flood.
-    var parts: [[Step]] {
+    private var parts: [[Step]] {
         let total = additions.labels.count + additions.labelSets.count + additions.targets.count
         if total <= Self.rowsOfPartMax {
             return [
@@ -45,7 +45,17 @@ struct DictionaryWrite: Sendable {
             + chunks(additions.labelSets.count, Step.labelSets) + chunks(additions.targets.count, Step.targets)
     }
 
-    func run(_ step: Step, _ connection: isolated PostgresConnection) async throws {
+    /// Writes all of it in fenced transactions, each of bounded size.
+    func run(fencedBy token: FencingToken, _ connection: PostgresConnection) async throws {
+        for part in parts {
+            try await connection.transaction(deadline: .now + .seconds(120)) { @Sendable connection in
+                try await LedgerQueries.fence(token, connection)
+                for step in part { try await run(step, connection) }
+            }
+        }
+    }
+
+    private func run(_ step: Step, _ connection: isolated PostgresConnection) async throws {
         switch step {
         case .names: try await addNames(connection)
         case .labels(let range): try await copyLabels(range, connection)

@@ -8,16 +8,33 @@ import PostgresDriver
 extension LedgerWriter {
     // MARK: Resolving
 
-    /// Finds the ids of all that the draft names, and lists what has to be added first. Hashes the events on the way.
-    func resolve(
+    /// Finds the ids of all that the draft names, and lists what has to be added first.
+    func findAdditions(
         _ draft: RevisionDraft, _ connection: PostgresConnection
-    ) async throws -> (ResolvedChange, DictionaryAdditions) {
+    ) async throws -> DictionaryAdditions {
         if mustReadHighest { try await readHighest(connection) }
         var additions = DictionaryAdditions()
         try await resolveNames(draft, &additions, connection)
         try await findLabelSets(draft.change, &additions, connection)
         try await findTargets(draft.change, &additions, connection)
-        return (resolved(draft, additions), additions)
+        return additions
+    }
+
+    /// Adds what is not stored yet, and meanwhile, while PostgreSQL takes it in, numbers and hashes the events.
+    func resolve(
+        _ draft: RevisionDraft, adding additions: DictionaryAdditions, _ token: FencingToken,
+        _ connection: PostgresConnection
+    ) async throws -> ResolvedChange {
+        if additions.isEmpty { return resolved(draft, additions) }
+        let write = dictionaryWrite(additions)
+        // From here on ids may be in the database that are not known here.
+        mustReadHighest = true
+        async let written: Void = write.run(fencedBy: token, connection)
+        let resolved = resolved(draft, additions)
+        try await written
+        mustReadHighest = false
+        take(additions)
+        return resolved
     }
 
     private func readHighest(_ connection: PostgresConnection) async throws {
@@ -305,28 +322,16 @@ extension LedgerWriter {
 
     // MARK: Adding
 
-    /// Writes new dictionary rows in fenced transactions of their own, each of bounded size. Only when all are known to
-    /// be committed do their ids count.
-    func add(
-        _ additions: DictionaryAdditions, _ token: FencingToken, _ connection: PostgresConnection
-    ) async throws {
+    private func dictionaryWrite(_ additions: DictionaryAdditions) -> DictionaryWrite {
         var labels = dictionary
         for (offset, id) in additions.labels.enumerated() {
             labels.setLabel(id, dictionary.highest.label + 1 + Int32(offset))
         }
-        let write = DictionaryWrite(
+        return DictionaryWrite(
             additions: additions, highest: dictionary.highest, labels: labels.labels, table: table)
-        mustReadHighest = true
-        for part in write.parts {
-            try await connection.transaction(deadline: .now + .seconds(120)) { @Sendable connection in
-                try await LedgerQueries.fence(token, connection)
-                for step in part { try await write.run(step, connection) }
-            }
-        }
-        mustReadHighest = false
-        take(additions)
     }
 
+    /// Only when all rows are known to be committed do their ids count.
     private func take(_ additions: DictionaryAdditions) {
         for id in additions.labels {
             dictionary.highest.label += 1

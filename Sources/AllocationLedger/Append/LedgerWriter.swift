@@ -90,8 +90,8 @@ package actor LedgerWriter {
         }
         uncertainChange = nil
         try await ensurePartitions(connection)
-        let (resolved, additions) = try await resolve(draft, connection)
-        if !additions.isEmpty { try await add(additions, token, connection) }
+        let additions = try await findAdditions(draft, connection)
+        let resolved = try await resolve(draft, adding: additions, token, connection)
         do {
             return conclude(draft, try await commit(draft, resolved, token, connection))
         } catch let error as PostgresError where error.kind == .commitOutcomeUnknown {

@@ -11,18 +11,25 @@ import PostgresDriver
 
 /// Appends length-prefixed fields to a buffer that is used again and again.
 struct RecordEncoder {
-    private(set) var bytes: [UInt8] = []
+    /// The record is its first `count` bytes.
+    private var buffer = [UInt8](repeating: 0, count: 2048)
+    private var count = 0
 
     /// Begins a record whose first byte is `prefix`: 0 for a leaf of a tree, as RFC 6962 has it.
     mutating func begin(prefix: UInt8? = 0, type: Character) {
-        bytes.removeAll(keepingCapacity: true)
-        if let prefix { bytes.append(prefix) }
-        bytes.append(contentsOf: type.utf8)
+        count = 0
+        if let prefix { append(prefix) }
+        for byte in type.utf8 { append(byte) }
     }
 
     mutating func field(_ content: UnsafeRawBufferPointer) {
-        length(UInt32(content.count))
-        bytes.append(contentsOf: content)
+        makeRoom(4 + content.count)
+        let start = count
+        buffer.withUnsafeMutableBytes { bytes in
+            bytes.storeBytes(of: UInt32(content.count).bigEndian, toByteOffset: start, as: UInt32.self)
+            UnsafeMutableRawBufferPointer(rebasing: bytes[(start + 4)...]).copyMemory(from: content)
+        }
+        count += 4 + content.count
     }
 
     mutating func field(_ text: String) {
@@ -46,13 +53,25 @@ struct RecordEncoder {
         if let digest { field(digest) } else { absent() }
     }
 
-    mutating func absent() { length(.max) }
-
-    var digest: Digest32 { Digest32.hash(bytes) }
-
-    private mutating func length(_ count: UInt32) {
-        withUnsafeBytes(of: count.bigEndian) { bytes.append(contentsOf: $0) }
+    mutating func absent() {
+        makeRoom(4)
+        let start = count
+        buffer.withUnsafeMutableBytes { $0.storeBytes(of: UInt32.max, toByteOffset: start, as: UInt32.self) }
+        count += 4
     }
+
+    private mutating func append(_ byte: UInt8) {
+        makeRoom(1)
+        buffer[count] = byte
+        count += 1
+    }
+
+    private mutating func makeRoom(_ byteCount: Int) {
+        let missing = count + byteCount - buffer.count
+        if missing > 0 { buffer.append(contentsOf: repeatElement(0, count: max(missing, buffer.count))) }
+    }
+
+    var digest: Digest32 { buffer.withUnsafeBytes { Digest32.hash(UnsafeRawBufferPointer(rebasing: $0[..<count])) } }
 }
 
 /// Digests of what history consists of.
