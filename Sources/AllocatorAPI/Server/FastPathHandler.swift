@@ -210,7 +210,7 @@ final class FastPathHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var body = ByteBuffer()
         if !response.omitsBody, case .bytes(let bytes) = response.body { body = bytes }
         let copies = body.readableBytes <= Self.copiedBodyBytesMax
-        head.clear(minimumCapacity: 512 + (copies ? body.readableBytes : 0))
+        head.clear(minimumCapacity: PreparedResponse.headBytesMax + (copies ? body.readableBytes : 0))
         response.writeHead(to: &head, date: date.text(), connection: connection)
         if copies {
             head.writeBuffer(&body)

@@ -7,27 +7,35 @@ import HTTPTypes
 import NIOCore
 
 extension PreparedResponse {
+    /// Room for every head without a location; the longest, of a page, has some 530 bytes.
+    static let headBytesMax = 640
+
     /// Writes the status line and all fields, the blank line included.
     ///
     /// - Parameters:
     ///   - date: RFC 9110's date of now.
     ///   - connection: `keep-alive` or `close` where that has to be said.
     func writeHead(to buffer: inout ByteBuffer, date: String, connection: StaticString?) {
-        buffer.writeStaticString(statusLine)
-        forEachField { name, value in
-            buffer.writeStaticString(name)
-            buffer.writeStaticString(": ")
-            buffer.writeString(value)
-            buffer.writeStaticString("\r\n")
+        let bytesMax = Self.headBytesMax + (location?.utf8.count ?? 0)
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: bytesMax) { bytes in
+            var writer = HeadWriter(bytes)
+            writer.write(statusLine)
+            forEachField { name, value in
+                writer.write(name)
+                writer.write(": ")
+                writer.write(value)
+                writer.write("\r\n")
+            }
+            if let connection {
+                writer.write("Connection: ")
+                writer.write(connection)
+                writer.write("\r\n")
+            }
+            writer.write("Date: ")
+            writer.write(date)
+            writer.write("\r\n\r\n")
+            return writer.count
         }
-        if let connection {
-            buffer.writeStaticString("Connection: ")
-            buffer.writeStaticString(connection)
-            buffer.writeStaticString("\r\n")
-        }
-        buffer.writeStaticString("Date: ")
-        buffer.writeString(date)
-        buffer.writeStaticString("\r\n\r\n")
     }
 
     var headerFields: HTTPFields {
@@ -50,5 +58,28 @@ extension PreparedResponse {
         case 503: "HTTP/1.1 503 Service Unavailable\r\n"
         default: preconditionFailure("the standard API does not answer \(status)")
         }
+    }
+}
+
+/// Copies texts one behind the other. A head has two dozen of them, and a ByteBuffer looks after its room at each.
+private struct HeadWriter {
+    private let bytes: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+
+    init(_ bytes: UnsafeMutableRawBufferPointer) { self.bytes = bytes }
+
+    mutating func write(_ text: StaticString) {
+        write(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    mutating func write(_ text: String) {
+        var text = text
+        text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
+    }
+
+    private mutating func write(_ text: UnsafeRawBufferPointer) {
+        // Stops at the end of the room by a trap, never by a write behind it.
+        UnsafeMutableRawBufferPointer(rebasing: bytes[count..<(count + text.count)]).copyMemory(from: text)
+        count += text.count
     }
 }

@@ -55,6 +55,8 @@ package enum QueryComponent {
     private static let hexDigits = Array("0123456789ABCDEF".utf8)
 
     private static func text(_ bytes: UnsafeRawBufferPointer) throws(DecodingError) -> String {
+        // ASCII needs no validation, which would cost more than all else here.
+        if bytes.allSatisfy({ $0 < 0x80 }) { return String(decoding: bytes, as: UTF8.self) }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8 }
         return text
     }

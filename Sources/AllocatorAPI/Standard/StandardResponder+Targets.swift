@@ -3,6 +3,7 @@
 //
 
 import AllocationCore
+import AllocationLedger
 import AllocatorRuntime
 import NIOCore
 import Synchronization
@@ -98,9 +99,17 @@ extension StandardResponder {
     // MARK: All collectors
 
     /// What was made of a job's whole list: right for exactly these collectors.
-    private struct WholeAnswer: Sendable {
+    private final class WholeAnswer: Sendable {
         let collectors: [String]
+        /// A revision with these collectors.
+        let revision: Revision
         let answer: PreparedAnswer
+
+        init(_ answer: PreparedAnswer, _ snapshot: AllocationSnapshot) {
+            collectors = snapshot.collectors
+            revision = snapshot.head.revision
+            self.answer = answer
+        }
     }
 
     /// `{"collector":{"_link":"…","targets":[…]},…}` for every known collector, also for an unknown job. Only small ones
@@ -126,7 +135,7 @@ extension StandardResponder {
         }
         let answer = known ?? PreparedAnswer(body: body, cache: cache)
         if known == nil {
-            job.preparedAnswer.withLock { $0 = WholeAnswer(collectors: snapshot.collectors, answer: answer) }
+            job.preparedAnswer.withLock { $0 = WholeAnswer(answer, snapshot) }
             cache.admit(answer)
         }
         answer.keep(plain: body)
@@ -137,9 +146,12 @@ extension StandardResponder {
     /// What is kept of this job, if the collectors are still the same.
     private func wholeAnswer(_ job: JobSnapshot, _ snapshot: AllocationSnapshot) -> PreparedAnswer? {
         job.preparedAnswer.withLock { slot in
-            guard let whole = slot as? WholeAnswer, whole.collectors == snapshot.collectors else { return nil }
-            // Arrays of one memory are equal at a glance; so the next request need not compare names.
-            slot = WholeAnswer(collectors: snapshot.collectors, answer: whole.answer)
+            guard let whole = slot as? WholeAnswer else { return nil }
+            if whole.revision != snapshot.head.revision {
+                guard whole.collectors == snapshot.collectors else { return nil }
+                // The next request of this revision need not compare the names.
+                slot = WholeAnswer(whole.answer, snapshot)
+            }
             return whole.answer
         }
     }

@@ -114,7 +114,7 @@ package final class StandardResponder: Sendable {
     func stamp(_ response: PreparedResponse, _ snapshot: AllocationSnapshot) -> PreparedResponse {
         var response = response
         response.revision = snapshot.head.revision
-        response.staleSeconds = publisher.status.staleness.map { Self.secondsSince($0.since) }
+        response.staleSeconds = publisher.staleSince.map(Self.secondsSince)
         return response
     }
 

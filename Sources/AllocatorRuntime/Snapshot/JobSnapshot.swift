@@ -13,7 +13,7 @@ package final class JobSnapshot: Sendable {
     /// Targets that no collector has.
     package let unassigned: TargetList?
     /// Room for what a renderer made of all lists together. Only renderers look inside.
-    package let preparedAnswer = Mutex<(any Sendable)?>(nil)
+    package let preparedAnswer = Mutex<(any AnyObject & Sendable)?>(nil)
 
     init(name: String, lists: [CollectorNumber: TargetList], unassigned: TargetList?) {
         self.name = name

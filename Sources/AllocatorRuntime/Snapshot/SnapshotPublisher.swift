@@ -67,6 +67,9 @@ package final class SnapshotPublisher: Sendable {
 
     package var status: ServingStatus { published.withLock { $0.status } }
 
+    /// Since when the snapshot may lag; every answer asks, and the rest of the status need not be copied for that.
+    package var staleSince: ContinuousClock.Instant? { published.withLock { $0.status.staleness?.since } }
+
     /// Replaces what is served. Only the content of a committed revision may be given.
     package func publish(_ snapshot: AllocationSnapshot) {
         published.withLock { published in

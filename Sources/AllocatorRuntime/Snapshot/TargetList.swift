@@ -13,7 +13,7 @@ package final class TargetList: Sendable {
     /// Sorted by address, then identity, so that the order is the same from revision to revision and on every replica.
     package let targets: ContiguousArray<IdentifiedTarget>
     /// Room for what a renderer made of this list, so that it is made once. Only renderers look inside.
-    package let preparedAnswer = Mutex<(any Sendable)?>(nil)
+    package let preparedAnswer = Mutex<(any AnyObject & Sendable)?>(nil)
 
     /// - Parameter targets: In any order, no identity twice.
     package init(targets: ContiguousArray<IdentifiedTarget>, in table: LabelTable) {
