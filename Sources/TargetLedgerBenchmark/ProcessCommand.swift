@@ -19,7 +19,8 @@ struct ProcessCommand: AsyncParsableCommand {
 
     func run() async throws {
         var table = FigureTable(
-            "targets / jobs", "served after", "CPU", "of PostgreSQL", "resident", "of it a target", "peak",
+            "targets / jobs", "served after", "of it making PostgreSQL", "CPU", "of PostgreSQL", "resident",
+            "of it a target", "peak",
             "change seen", "peak after it", "restart to right answer")
         for size in sizes {
             let parts = size.split(separator: "/").compactMap { Int($0) }
@@ -42,6 +43,7 @@ struct ProcessCommand: AsyncParsableCommand {
             let resident = memoryBytes(of: pid, .resident) ?? 0
             let peak = memoryBytes(of: pid, .peak) ?? 0
             let postgres = first.postgres?.seconds ?? 0
+            let database = first.databaseSeconds ?? 0
 
             let changed = GeneratedFiles.contents(job: 0, first: 0, count: targets / jobs, changed: 7)
             start = .now
@@ -60,7 +62,8 @@ struct ProcessCommand: AsyncParsableCommand {
             let restart = start.duration(to: .now).seconds
             second.stop()
             table.add(
-                "\(targets) / \(jobs)", secondsText(served), secondsText(cpu), secondsText(postgres),
+                "\(targets) / \(jobs)", secondsText(served), secondsText(database), secondsText(cpu),
+                secondsText(postgres),
                 megabytes(resident), "\(resident / targets) B", megabytes(peak), secondsText(seen),
                 megabytes(peakAfter),
                 secondsText(restart))

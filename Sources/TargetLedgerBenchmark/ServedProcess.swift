@@ -104,6 +104,21 @@ final class ServedProcess {
         return count
     }
 
+    /// Seconds from the allocator's start until its PostgreSQL took sessions, by its log.
+    var databaseSeconds: Double? {
+        guard let start = instant(ofLog: "starting"), let end = instant(ofLog: "ledger") else { return nil }
+        return end.timeIntervalSince(start)
+    }
+
+    private func instant(ofLog message: String) -> Date? {
+        let log = (try? String(contentsOf: folder.appending(path: "log"), encoding: .utf8)) ?? ""
+        guard let line = log.split(separator: "\n").first(where: { $0.contains("\"msg\":\"\(message)\"") }),
+            let field = line.range(of: "\"ts\":\""), let end = line[field.upperBound...].firstIndex(of: "\"")
+        else { return nil }
+        let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        return try? Date(String(line[field.upperBound..<end]), strategy: format)
+    }
+
     /// The private PostgreSQL's processes, as resident bytes without what they share, and processor seconds.
     var postgres: (postmaster: Int32, seconds: Double)? {
         guard let files = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil) else {
