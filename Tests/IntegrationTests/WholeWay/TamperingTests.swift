@@ -21,6 +21,11 @@ import Testing
         let untouched = try process.run(["verify"])
         #expect(untouched.status == 0, "\(untouched.output) \(untouched.errors)")
         #expect(untouched.output.hasPrefix("OK: "))
+        // Another program, written from the format's page, comes to the same tip.
+        let independent = try independently(process)
+        #expect(independent.status == 0, "\(independent.output)")
+        let tip = untouched.output.matches(of: /[0-9a-f]{64}/).last.map { String($0.0) } ?? "none"
+        #expect(independent.output.contains("digest \(tip)"), "\(independent.output) \(untouched.output)")
         let last = try ledger.value("SELECT max(revision) FROM ledger.revision")
         let alterations: [(table: String, sql: String, expected: String)] = [
             ("target_event", "UPDATE ledger.target_event SET reason = 2 WHERE ordinal = 1", "ALTERED revision \(last)"),
@@ -45,11 +50,30 @@ import Testing
             #expect(found.status == 1, "\(alteration.sql): \(found.output)")
             let firstLine = found.output.split(separator: "\n").first ?? ""
             #expect(firstLine.contains(alteration.expected), "\(alteration.sql): \(firstLine)")
+            // The current state is no part of the chain.
+            let isFound = try independently(process).status == 1
+            #expect(isFound || alteration.table == "current_target", "\(alteration.sql)")
             _ = try ledger.rows(
                 "\(off) DELETE FROM \(table); INSERT INTO \(table) SELECT * FROM public.kept; DROP TABLE public.kept")
         }
         #expect(try process.run(["verify"]).status == 0)
         process.stop()
+    }
+
+    /// Runs Tests/Shell/verify-ledger.
+    private func independently(_ process: AllocatorProcess) throws -> (status: Int32, output: String) {
+        let verifier = Process()
+        verifier.executableURL = ReadmeExamples.repository.appending(path: "Tests/Shell/verify-ledger")
+        verifier.arguments = [
+            "host=\(process.folder.path())/data/socket user=target_ledger dbname=target_ledger"
+        ]
+        let pipe = Pipe()
+        verifier.standardOutput = pipe
+        verifier.standardError = pipe
+        try verifier.run()
+        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        verifier.waitUntilExit()
+        return (verifier.terminationStatus, output)
     }
 
     @Test("History refuses to be changed, for its owner too")
