@@ -3,6 +3,7 @@
 //
 
 import ArgumentParser
+import Glibc
 import PrometheusConfig
 
 @main
@@ -16,10 +17,15 @@ struct App: AsyncParsableCommand {
 
             Exit status: 0 done, 1 the answer is no, 2 wrong use, 3 what it needs could not be reached.
             """,
-        subcommands: [Serve.self, Migrate.self, CheckConfig.self, Verify.self, Moves.self],
+        subcommands: [
+            Serve.self, History.self, Moves.self, State.self, Diff.self, Why.self, ReportCommand.self, Export.self,
+            Verify.self, Migrate.self, CheckConfig.self,
+        ],
         defaultSubcommand: Serve.self)
 
     static func main() async {
+        // A reader that closes its pipe early ends the program quietly, see Console.
+        signal(SIGPIPE, SIG_IGN)
         do {
             try refuseUnknownCommand(CommandLine.arguments.dropFirst().first)
             var command = try parseAsRoot()

@@ -27,6 +27,7 @@ enum ExitStatus: Int32 {
             if !failure.message.isEmpty { Console.error.write("target-ledger: \(failure.message)\n") }
             exit(failure.status.rawValue)
         case let error as LedgerError: end(with: CommandFailure(error))
+        case let error as HistoryError: end(with: CommandFailure(error))
         case let error as PostgresError: end(with: CommandFailure(.unreachable, error.description))
         case let error as EmbeddedPostgresError: end(with: CommandFailure(.unreachable, error.description))
         case let error as ListenError: end(with: CommandFailure(.unreachable, error.description))
@@ -55,6 +56,14 @@ struct CommandFailure: Error, CustomStringConvertible {
 }
 
 extension CommandFailure {
+    /// What was never recorded, or is not kept, is an answer; a question that means nothing is wrong use.
+    init(_ error: HistoryError) {
+        switch error {
+        case .emptyWindow, .ambiguous: self.init(.wrongUse, error.description)
+        default: self.init(.answerIsNo, error.description)
+        }
+    }
+
     /// A ledger that contradicts itself is an answer; everything else is out of reach.
     ///
     /// - Parameter database: Where it was looked for, without a secret.

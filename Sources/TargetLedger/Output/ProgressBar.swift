@@ -7,16 +7,19 @@ struct ProgressBar {
     private let label: String
     private let console: Console
     private let clock = ContinuousClock()
+    private let isWanted: Bool
     private var shown: (at: ContinuousClock.Instant, width: Int)?
 
-    init(_ label: String, on console: Console = .error) {
+    /// - Parameter isWanted: False: silent even on a terminal.
+    init(_ label: String, on console: Console = .error, isWanted: Bool = true) {
         self.label = label
         self.console = console
+        self.isWanted = isWanted && console.isTerminal
     }
 
     /// Shows `done` of `total`, at most ten times a second.
     mutating func advance(to done: Int64, of total: Int64) {
-        guard console.isTerminal, total > 0 else { return }
+        guard isWanted, total > 0 else { return }
         let now = clock.now
         if let shown, now - shown.at < .milliseconds(100), done < total { return }
         let line = Self.line(label, done: done, of: total)

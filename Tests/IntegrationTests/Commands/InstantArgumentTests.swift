@@ -1,3 +1,4 @@
+import AllocationLedger
 import PostgresDriver
 import Testing
 
@@ -17,7 +18,13 @@ import Testing
         ])
     func accepted(text: String, expected: String) throws {
         let argument = try #require(InstantArgument(argument: text))
-        #expect(argument.timestamp(now: now).description == expected)
+        guard case .time(let time) = argument.instant(now: now) else { return #expect(Bool(false), "no time") }
+        #expect(time.description == expected)
+    }
+
+    @Test("A number is a revision", arguments: [("1", 1), ("2026", 2026), ("9223372036854775807", Int64.max)])
+    func revision(text: String, number: Int64) {
+        #expect(InstantArgument(argument: text)?.instant(now: now) == .revision(Revision(number)))
     }
 
     @Test("No moments", arguments: ["", "yesterday", "2h ago", "-2h", "2026-13-01", "2026-02-30", "25:00"])

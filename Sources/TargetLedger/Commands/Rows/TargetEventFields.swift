@@ -1,0 +1,90 @@
+//
+// TargetEventFields.swift: the fields of what happened to a target, for every command that lists it.
+//
+
+import AllocationCore
+import AllocationLedger
+import PostgresDriver
+
+extension RowForm.Field where Row == TargetEvent {
+    static var time: Self { Self("time", "TIME", tint: { _ in .faint }) { .text("\($0.at)") } }
+    static var revision: Self { Self("revision", "REVISION") { .number($0.revision) } }
+    static var job: Self { Self("job", "JOB") { .text($0.target.job) } }
+    static var address: Self { Self("address", "ADDRESS") { .text($0.target.address) } }
+    static var identity: Self { Self("identity", "IDENTITY") { .text("\($0.target.identity.rawValue)") } }
+    static var kinds: Self { Self("event", "EVENT", tint: tint) { .list($0.kinds.codes.map(Cell.text)) } }
+    static var from: Self { Self("from", "FROM") { .optional($0.from) } }
+    static var to: Self { Self("to", "TO") { .optional($0.to) } }
+    static var reason: Self { Self("reason", "REASON") { .text($0.reason) } }
+    /// Direct when the collector that came or went is the target's own, cascade when the load bound pushed it on.
+    static var moveKind: Self { Self("kind", "KIND") { .optional($0.moveKind?.rawValue) } }
+    static var partition: Self { Self("partition", "PARTITION") { .optional($0.ring.map { Int64($0.partition) }) } }
+    static var ownerBefore: Self { Self("owner_before", "OWNER BEFORE") { .optional($0.ring?.ownerBefore) } }
+    static var ownerAfter: Self { Self("owner_after") { .optional($0.ring?.ownerAfter) } }
+    static var cause: Self { Self("cause", "CAUSE") { .text($0.cause) } }
+    static var causeDetail: Self {
+        Self("cause_detail", "DETAIL") { $0.causeDetail.isEmpty ? .none : .text($0.causeDetail) }
+    }
+    static var continues: Self { Self("continues") { .optional($0.continues.map { "\($0.rawValue)" }) } }
+    static var continuedBy: Self { Self("continued_by") { .optional($0.continuedBy.map { "\($0.rawValue)" }) } }
+    static var labelChanges: Self { Self("label_changes") { $0.labels.map(Cell.init) ?? .none } }
+    static var labelChangesForPeople: Self {
+        Self(nil, "LABELS") { $0.labels.map { .text($0.shortText) } ?? .none }
+    }
+
+    private static func tint(_ kinds: Cell) -> Tint? {
+        guard case .list(let codes) = kinds else { return nil }
+        if codes.contains(.text("vanished")) || codes.contains(.text("unassigned")) { return .red }
+        if codes.contains(.text("moved")) { return .yellow }
+        return codes.contains(.text("discovered")) ? .green : nil
+    }
+}
+
+extension RowForm<TargetEvent> {
+    /// From one collector to another.
+    static var moves: Self {
+        Self([
+            .time, .revision, .job, .address, .from, .to, .reason, .moveKind, .partition, .ownerBefore, .cause,
+            .causeDetail.untitled, .identity.untitled,
+        ])
+    }
+
+    /// A target's life.
+    static var story: Self {
+        Self([
+            .time, .revision, .job, .address, .kinds, .from, .to, .reason, .moveKind, .cause, .causeDetail,
+            .labelChangesForPeople, .labelChanges, .identity.untitled, .continues, .continuedBy, .partition.untitled,
+            .ownerBefore.untitled, .ownerAfter,
+        ])
+    }
+}
+
+// MARK: Labels
+
+extension Cell {
+    init(_ labels: RecordedLabels) {
+        self = .object(labels.pairs.lazy.map { (key: $0.name, value: $0.value) })
+    }
+
+    /// A list of `{label, before, after}`; null stands for a label that is not there.
+    init(_ difference: LabelDifference) {
+        func change(_ name: String, _ before: Cell, _ after: Cell) -> Cell {
+            .object([
+                Member(key: "label", cell: .text(name)), Member(key: "before", cell: before),
+                Member(key: "after", cell: after),
+            ])
+        }
+        self = .list(
+            difference.changed.map { change($0.name, .text($0.before), .text($0.after)) }
+                + difference.removed.map { change($0.name, .text($0.value), .none) }
+                + difference.added.map { change($0.name, .none, .text($0.value)) })
+    }
+}
+
+extension LabelDifference {
+    /// `zone: a → b, -pod=x, +pod=y`.
+    var shortText: String {
+        (changed.map { "\($0.name): \($0.before) → \($0.after)" } + removed.map { "-\($0.name)=\($0.value)" }
+            + added.map { "+\($0.name)=\($0.value)" }).joined(separator: ", ")
+    }
+}
