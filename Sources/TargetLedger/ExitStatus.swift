@@ -26,6 +26,7 @@ enum ExitStatus: Int32 {
         case let failure as CommandFailure:
             if !failure.message.isEmpty { Console.error.write("target-ledger: \(failure.message)\n") }
             exit(failure.status.rawValue)
+        case is ClosedPipe: exit(done.rawValue)
         case let error as LedgerError: end(with: CommandFailure(error))
         case let error as HistoryError: end(with: CommandFailure(error))
         case let error as PostgresError: end(with: CommandFailure(.unreachable, error.description))

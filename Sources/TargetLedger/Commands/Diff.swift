@@ -38,29 +38,29 @@ struct Diff: AsyncParsableCommand {
         let points = (try await Optional(from).resolve(connection), try await to.resolve(connection))
         var query = DiffQuery(from: points.0, to: points.1, job: job, collector: collector)
         let isTable = list.output == .table
-        if isTable { console.write("From \(points.0.sentence) to \(points.1.sentence)") }
+        if isTable { try console.send("From \(points.0.sentence) to \(points.1.sentence)") }
         if summary || isTable && job == nil && collector == nil {
             let counts = try await query.counts(connection)
             if isTable {
-                console.write(": \(counts.sentence).\n")
+                try console.send(": \(counts.sentence).\n")
             } else {
                 let summary = Summary(from: points.0, to: points.1, counts: counts)
-                RowForm.summary.report([summary]).write(as: list.output, to: console)
+                try RowForm.summary.report([summary]).send(as: list.output, to: console)
             }
             if summary { return false }
         } else if isTable {
-            console.write(":\n")
+            try console.send(":\n")
         }
-        if isTable { console.write("\n") }
+        if isTable { try console.send("\n") }
         var rows = RowStream(.difference, as: list.output, to: console)
         let hasMore = try await Paging.read(rowsMax: list.rowsMax) { limit, after in
             query.limit = limit
             query.after = after
             return try await query.run(connection)
         } _: {
-            rows.write($0)
+            try rows.write($0)
         }
-        rows.finish()
+        try rows.finish()
         return hasMore
     }
 

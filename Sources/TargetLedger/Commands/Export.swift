@@ -77,29 +77,29 @@ struct Export: AsyncParsableCommand {
             query.after = after
             return try await query.run(connection)
         } _: {
-            rows.write($0)
+            try rows.write($0)
             bar.advance(to: Int64(rows.count), of: total)
         }
-        rows.finish()
+        try rows.finish()
     }
 
     private func writeRevisions(
         to console: Console, _ bar: inout ProgressBar, _ connection: isolated PostgresConnection
     ) async throws {
         var rows = RowStream(.revision, as: output.rows, to: console)
-        guard var walk = try await RevisionWalk(bounds, connection) else { return rows.finish() }
+        guard var walk = try await RevisionWalk(bounds, connection) else { return try rows.finish() }
         while let revisions = try await walk.next(connection) {
-            rows.write(revisions)
+            try rows.write(revisions)
             bar.advance(to: walk.done, of: walk.total)
         }
-        rows.finish()
+        try rows.finish()
     }
 
     private func writeEvents(
         to console: Console, _ bar: inout ProgressBar, _ connection: isolated PostgresConnection
     ) async throws {
         var rows = RowStream(.story, as: output.rows, to: console)
-        guard var walk = try await RevisionWalk(bounds, connection) else { return rows.finish() }
+        guard var walk = try await RevisionWalk(bounds, connection) else { return try rows.finish() }
         while let revisions = try await walk.next(connection) {
             for revision in revisions where revision.targetEvents > 0 {
                 var query = RevisionEventsQuery(of: revision.point)
@@ -108,12 +108,12 @@ struct Export: AsyncParsableCommand {
                     query.after = after
                     return try await query.run(connection)
                 } _: {
-                    rows.write($0)
+                    try rows.write($0)
                 }
                 bar.advance(to: walk.done(upTo: revision), of: walk.total)
             }
         }
-        rows.finish()
+        try rows.finish()
     }
 }
 

@@ -41,17 +41,17 @@ struct History: AsyncParsableCommand {
         let window = try await bounds.window(connection)
         if let target {
             let events = try await story(of: target, window, connection)
-            return write(.story, events, to: console)
+            return try write(.story, events, to: console)
         }
         if let collector {
-            return write(.collectorStory, try await story(ofCollector: collector, window, connection), to: console)
+            return try await write(.collectorStory, story(ofCollector: collector, window, connection), to: console)
         }
-        return write(.jobStory, try await story(ofJob: job ?? "", window, connection), to: console)
+        return try await write(.jobStory, story(ofJob: job ?? "", window, connection), to: console)
     }
 
-    private func write<Row>(_ form: RowForm<Row>, _ rows: [Row], to console: Console) -> Bool {
+    private func write<Row>(_ form: RowForm<Row>, _ rows: [Row], to console: Console) throws -> Bool {
         let wanted = list.rowsMax.map { Array(rows.prefix($0)) } ?? rows
-        form.report(wanted).write(as: list.output, to: console)
+        try form.report(wanted).send(as: list.output, to: console)
         return wanted.count < rows.count
     }
 

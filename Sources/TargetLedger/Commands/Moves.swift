@@ -49,9 +49,9 @@ struct Moves: AsyncParsableCommand {
             query.after = after
             return try await query.events(connection)
         } _: {
-            rows.write($0)
+            try rows.write($0)
         }
-        rows.finish()
+        try rows.finish()
         return hasMore
     }
 }

@@ -43,8 +43,8 @@ struct ReportCommand: AsyncParsableCommand {
             until: try await until?.timestamp(connection) ?? .distantFuture, limit: limit)
         let document = IncidentDocument(try await query.run(connection))
         switch output {
-        case .markdown: console.write(document.markdown())
-        case .json: console.write(document.json())
+        case .markdown: try console.send(document.markdown())
+        case .json: try console.send(document.json())
         }
     }
 }

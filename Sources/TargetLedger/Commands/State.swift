@@ -39,16 +39,16 @@ struct State: AsyncParsableCommand {
         var query = StateQuery(
             at: point, job: job, holder: unassigned ? .nobody : collector.map { .collector($0) }, address: target,
             selection: try selection.selection(), withLabels: withLabels)
-        if list.output == .table { console.write("The state at \(point.sentence):\n\n") }
+        if list.output == .table { try console.send("The state at \(point.sentence):\n\n") }
         var rows = RowStream(.state(at: point, withLabels: withLabels), as: list.output, to: console)
         let hasMore = try await Paging.read(rowsMax: list.rowsMax) { limit, after in
             query.limit = limit
             query.after = after
             return try await query.run(connection)
         } _: {
-            rows.write($0)
+            try rows.write($0)
         }
-        rows.finish()
+        try rows.finish()
         return hasMore
     }
 }

@@ -37,10 +37,10 @@ struct Why: AsyncParsableCommand {
         let decision = try await WhyQuery(identity: meant.identity, job: meant.job, at: point).run(connection)
         let report = RowForm.decision.report([decision])
         if output == .table {
-            console.write(report.facts(inColour: console.hasColour))
-            console.write("\n\(decision.sentence)\n")
+            try console.send(report.facts(inColour: console.hasColour))
+            try console.send("\n\(decision.sentence)\n")
         } else {
-            report.write(as: output, to: console)
+            try report.send(as: output, to: console)
         }
         return decision.ring?.isReproduced != false
     }

@@ -22,23 +22,29 @@ struct Console: Sendable {
 
     private var isDumb: Bool { getenv("TERM").map { String(cString: $0) == "dumb" } ?? true }
 
-    func write(_ text: String) {
-        var text = text
-        text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
+    func write(_ text: String) { write(Array(text.utf8)) }
+
+    func write(_ bytes: [UInt8]) {
+        // Nobody reads any more; there is nobody to tell either.
+        do { try send(bytes) } catch { exit(ExitStatus.done.rawValue) }
     }
 
-    func write(_ bytes: [UInt8]) { bytes.withUnsafeBytes { write($0) } }
+    /// As ``write(_:)``, for those who have something to put away before the program ends.
+    func send(_ text: String) throws(ClosedPipe) { try send(Array(text.utf8)) }
 
-    private func write(_ bytes: UnsafeRawBufferPointer) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let written = Glibc.write(descriptor, rest.base.baseAddress?.advanced(by: rest.startIndex), rest.count)
+    func send(_ bytes: [UInt8]) throws(ClosedPipe) {
+        var start = 0
+        while start < bytes.count {
+            let written = bytes[start...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0 {
                 if errno == EINTR { continue }
-                // Nobody reads any more; there is nobody to tell either.
-                exit(errno == EPIPE ? ExitStatus.done.rawValue : ExitStatus.unreachable.rawValue)
+                guard errno == EPIPE else { exit(ExitStatus.unreachable.rawValue) }
+                throw ClosedPipe()
             }
-            rest = rest.dropFirst(written)
+            start += written
         }
     }
 }
+
+/// Whoever read the output has had enough.
+struct ClosedPipe: Error {}

@@ -46,6 +46,10 @@ struct Report {
         console.write(bytes(as: format, inColour: console.hasColour))
     }
 
+    func send(as format: OutputFormat, to console: Console) throws(ClosedPipe) {
+        try console.send(bytes(as: format, inColour: console.hasColour))
+    }
+
     func bytes(as format: OutputFormat, inColour: Bool = false) -> [UInt8] {
         var encoder = RowEncoder(columns, as: format, inColour: inColour)
         return encoder.encode(rows) + encoder.finish()

@@ -48,11 +48,11 @@ struct RowStream<Row> {
         encoder = RowEncoder(form.columns, as: format, inColour: console.hasColour)
     }
 
-    mutating func write(_ rows: some Sequence<Row>) {
+    mutating func write(_ rows: some Sequence<Row>) throws(ClosedPipe) {
         let cells = rows.map(form.cells)
         count += cells.count
-        console.write(encoder.encode(cells))
+        try console.send(encoder.encode(cells))
     }
 
-    mutating func finish() { console.write(encoder.finish()) }
+    mutating func finish() throws(ClosedPipe) { try console.send(encoder.finish()) }
 }

@@ -29,7 +29,7 @@ import Testing
             #expect(first["partition"]?.number == ConsistentHashRing.partition(of: address))
             #expect(first["owner"] == .text("c") && first["reproduced"] == .boolean(true))
             let sentence = try #require(first["summary"]?.text)
-            #expect(sentence.hasPrefix("c has \(address) of job shop since revision 2 of "))
+            #expect(sentence.hasPrefix("c had \(address) of job shop since revision 2 of "))
             #expect(
                 sentence.contains("because it was discovered then.") && sentence.contains("That held until revision 3"))
 
@@ -85,10 +85,10 @@ import Testing
             let command = try Why.parse(["10.0.0.5:9090", "--at", "2"])
             let lines = try await fixture.printed { _ = try await command.write(to: $0, $1) }.text
                 .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-            #expect(lines.first == "Target             10.0.0.5:9090")
-            #expect(lines.contains { $0.hasPrefix("Partition          ") })
-            #expect(lines.contains("Members            3: a, b, c"))
-            #expect(lines.contains("Computed again     yes"))
+            #expect(lines.first == "Target              10.0.0.5:9090")
+            #expect(lines.contains { $0.hasPrefix("Partition           ") })
+            #expect(lines.contains("Members             3: a, b, c"))
+            #expect(lines.contains("Computed again      yes"))
             #expect(lines[lines.count - 3].isEmpty && lines[lines.count - 2].hasSuffix("."))
         }
     }

@@ -31,10 +31,11 @@ extension Decision {
             return
                 "\(subject) was not there at \(point.sentence): since \(since) it is gone, because \(because(event))."
         }
+        let has = until == nil ? "has" : "had"
         guard let collector else {
-            return "No collector has \(subject) since \(since), because \(because(event))."
+            return "No collector \(has) \(subject) since \(since), because \(because(event))."
         }
-        return "\(collector) has \(subject) since \(since), because \(because(event))."
+        return "\(collector) \(has) \(subject) since \(since), because \(because(event))."
     }
 
     private func because(_ event: TargetEvent) -> String {
