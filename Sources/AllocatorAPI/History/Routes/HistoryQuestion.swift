@@ -146,17 +146,19 @@ struct HistoryQuestion: Sendable {
 
     /// The bounds as times; a revision stands for the moment at which it was recorded.
     func window(_ connection: isolated PostgresConnection) async throws -> HistoryWindow {
-        let (since, until) = (try await time("since", connection), try await time("until", connection))
-        if let since, let until, since >= until { throw HistoryError.emptyWindow }
-        return HistoryWindow(since: since, until: until)
+        var window = HistoryWindow()
+        if let since = try instant("since") { window.since = try await Self.time(of: since, connection) }
+        if let until = try instant("until") { window.until = try await Self.time(of: until, connection) }
+        if let since = window.since, let until = window.until, since >= until { throw HistoryError.emptyWindow }
+        return window
     }
 
-    private func time(_ name: String, _ connection: isolated PostgresConnection) async throws -> Timestamp? {
-        switch try instant(name) {
-        case nil, .latest?: nil
-        case .time(let time)?: time
-        case let revision?: try await revision.resolve(connection).at
-        }
+    private static func time(
+        of instant: Instant, _ connection: isolated PostgresConnection
+    ) async throws -> Timestamp {
+        if case .time(let time) = instant { return time }
+        let point = try await instant.resolve(connection)
+        return point.at
     }
 
     private func quoted(_ text: String) -> String { String(reflecting: String(text.prefix(200))) }
