@@ -65,7 +65,9 @@ final class ExampleProcess {
     /// What a shell prints for a command. A question is asked again until the answer is the expected one, for some time:
     /// the world needs a moment to be noticed.
     func printed(by command: String, until isExpected: ([String]) -> Bool) throws -> [String] {
-        let isQuestion = command.hasPrefix("curl") || command.hasPrefix("target-ledger moves")
+        let isQuestion =
+            command.hasPrefix("curl") || command.hasPrefix("target-ledger moves")
+            || command.hasPrefix("target-ledger history")
         let deadline = ContinuousClock.now + .seconds(20)
         while true {
             let lines = try shell(
