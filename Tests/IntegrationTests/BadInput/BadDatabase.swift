@@ -111,8 +111,8 @@ struct BadDatabase {
             """, in: "ledger")
         try sql(
             isFull
-                ? "CREATE TRIGGER full BEFORE INSERT ON ledger.target EXECUTE FUNCTION public.refuse_as_full()"
-                : "DROP TRIGGER full ON ledger.target", in: "ledger")
+                ? "CREATE TRIGGER as_full BEFORE INSERT ON ledger.target EXECUTE FUNCTION public.refuse_as_full()"
+                : "DROP TRIGGER as_full ON ledger.target", in: "ledger")
     }
 
     private func reload() throws { try sql("SELECT pg_reload_conf()") }

@@ -49,6 +49,8 @@ enum PlainHTTP {
     private static func open(_ port: UInt16, _ path: String, _ headers: [String: String]) throws -> Int32 {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw Failure(description: "socket: errno \(errno)") }
+        var isSent = false
+        defer { if !isSent { close(socket) } }
         var timeout = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
@@ -68,6 +70,7 @@ enum PlainHTTP {
         guard send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
             throw Failure(description: "send: errno \(errno)")
         }
+        isSent = true
         return socket
     }
 
