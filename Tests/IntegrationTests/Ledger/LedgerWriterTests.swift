@@ -166,11 +166,10 @@ import Testing
         try await LedgerFixture.with { ledger in
             try await ledger.append(ledger.collectors(["a", "b"]), cause: .membership)
             let (configuration, token) = (ledger.configuration, ledger.token)
-            let moved = try await withThrowingTaskGroup(of: Int.self) { group in
+            try await withThrowingTaskGroup(of: Void.self) { group in
                 for writer in 0..<3 {
                     group.addTask {
                         var process = try await LedgerFixture(sharing: configuration, token: token)
-                        var moved = 0
                         for step in 0..<8 {
                             while true {
                                 let change = process.discover(
@@ -179,7 +178,6 @@ import Testing
                                     try await process.append(change)
                                     break
                                 } catch LedgerError.headMoved {
-                                    moved += 1
                                     try await process.reload()
                                 } catch let error as LedgerError where error.isUniqueViolation {
                                     // Both gave the same id to something new; the database takes one.
@@ -188,14 +186,12 @@ import Testing
                             }
                         }
                         await process.writer.close()
-                        return moved
                     }
                 }
-                return try await group.reduce(0, +)
+                try await group.waitForAll()
             }
             #expect(try await ledger.number("SELECT count(*) FROM ledger.revision") == 25)
             #expect(try await ledger.number("SELECT max(revision) FROM ledger.revision") == 25)
-            #expect(moved >= 0)
             let report = try await ChainVerifier.verify(configuration, logger: TestPostgres.logger)
             #expect(report.isIntact, "\(report.findings)")
         }
