@@ -12,6 +12,8 @@ struct DictionaryAdditions: Sendable {
     struct NewLabelSet: Sendable {
         let labels: LabelSet
         let digest: Digest32
+        /// How many of the new labels must be there for this one and those before it.
+        var labelsThrough: Int32 = 0
     }
 
     struct NewTarget: Sendable {

@@ -13,54 +13,89 @@ struct DictionaryWrite: Sendable {
     let labels: ContiguousArray<Int32>
     let table: LabelTable
 
-    /// A range of one dictionary's additions.
-    private enum Step: Sendable, Hashable {
-        case names
-        case labels(Range<Int>)
-        case labelSets(Range<Int>)
-        case targets(Range<Int>)
-    }
-
     private static let chunkBytes = 256 * 1024
-    /// Bounds the time for which a takeover waits: some two seconds of rows.
-    private static let rowsOfPartMax = 250_000
+    /// Up to so many rows are one transaction on one session: an everyday change.
+    static let rowsAtOnceMax = 10_000
+    /// Of more, so many rows are a transaction each. Bounds the time for which a takeover waits.
+    private static let rowsOfPartMax = 50_000
 
-    /// What goes into each transaction: one for an everyday change, more for a flood.
-    private var parts: [[Step]] {
-        let total = additions.labels.count + additions.labelSets.count + additions.targets.count
-        if total <= Self.rowsOfPartMax {
-            return [
-                [
-                    .names, .labels(additions.labels.indices), .labelSets(additions.labelSets.indices),
-                    .targets(additions.targets.indices),
-                ]
-            ]
-        }
-        func chunks(_ count: Int, _ step: (Range<Int>) -> Step) -> [[Step]] {
-            stride(from: 0, to: count, by: Self.rowsOfPartMax).map {
-                [step($0..<min($0 + Self.rowsOfPartMax, count))]
-            }
-        }
-        return [[.names]] + chunks(additions.labels.count, Step.labels)
-            + chunks(additions.labelSets.count, Step.labelSets) + chunks(additions.targets.count, Step.targets)
-    }
+    var rowCount: Int { additions.labels.count + additions.labelSets.count + additions.targets.count }
 
-    /// Writes all of it in fenced transactions, each of bounded size.
-    func run(fencedBy token: FencingToken, _ connection: PostgresConnection) async throws {
-        for part in parts {
-            try await connection.transaction(deadline: .now + .seconds(120)) { @Sendable connection in
+    /// Writes all of it in fenced transactions of bounded size, on as many sessions as are given.
+    ///
+    /// When it returns, all rows are on the server's disk. When it throws, some may be committed and none of those
+    /// names a row that is not.
+    func run(fencedBy token: FencingToken, on connections: [PostgresConnection]) async throws {
+        guard let first = connections.first else { return }
+        if rowCount <= Self.rowsAtOnceMax {
+            try await first.transaction(deadline: .now + .seconds(120)) { @Sendable connection in
                 try await LedgerQueries.fence(token, connection)
-                for step in part { try await run(step, connection) }
+                try await addNames(connection)
+                try await copyLabels(additions.labels.indices, connection)
+                try await copyLabelSets(additions.labelSets.indices, connection)
+                try await copyTargets(additions.targets.indices, connection)
+            }
+            return
+        }
+        try await first.transaction { @Sendable connection in
+            try await LedgerQueries.fence(token, connection)
+            try await addNames(connection)
+        }
+        try await runParts(fencedBy: token, on: connections)
+        try await flush(fencedBy: token, first)
+    }
+
+    private func runParts(fencedBy token: FencingToken, on connections: [PostgresConnection]) async throws {
+        var schedule = DictionarySchedule(
+            labels: additions.labels.count, labelSets: additions.labelSets.count, targets: additions.targets.count,
+            rowsOfPartMax: Self.rowsOfPartMax
+        ) { [additions] rows in rows.last.map { Int(additions.labelSets[$0].labelsThrough) } ?? 0 }
+        try await withThrowingTaskGroup(of: (DictionarySchedule.Part, PostgresConnection).self) { group in
+            var idle = connections
+            while !schedule.isDone {
+                while let connection = idle.last, let part = schedule.next() {
+                    idle.removeLast()
+                    group.addTask {
+                        try await write(part, fencedBy: token, connection)
+                        return (part, connection)
+                    }
+                }
+                // One is under way: what is left waits for nothing but parts that are.
+                guard let (part, connection) = try await group.next() else { return }
+                schedule.finish(part)
+                idle.append(connection)
             }
         }
     }
 
-    private func run(_ step: Step, _ connection: isolated PostgresConnection) async throws {
-        switch step {
-        case .names: try await addNames(connection)
-        case .labels(let range): try await copyLabels(range, connection)
-        case .labelSets(let range): try await copyLabelSets(range, connection)
-        case .targets(let range): try await copyTargets(range, connection)
+    private func write(
+        _ part: DictionarySchedule.Part, fencedBy token: FencingToken, _ connection: PostgresConnection
+    ) async throws {
+        try await connection.transaction(deadline: .now + .seconds(120)) { @Sendable connection in
+            // The log is written in the order of commits, so `flush` brings these to the disk too.
+            let rows = try await connection.pipeline([
+                "SET LOCAL synchronous_commit = off", LedgerQueries.fenceStatement(token),
+            ])
+            guard !rows[1].isEmpty else { throw LedgerError.fenced(token) }
+            switch part.table {
+            case .labels: try await copyLabels(part.rows, connection)
+            case .labelSets: try await copyLabelSets(part.rows, connection)
+            case .targets: try await copyTargets(part.rows, connection)
+            }
+        }
+    }
+
+    /// Returns once every commit that this process has heard of is on the disk. A server that crashes before forgets
+    /// ids, and what is not forgotten here would be named by a revision.
+    ///
+    /// The fence locks a row, which is a write. So this transaction has a commit record, behind those of the parts; it
+    /// waits until the log is on the disk up to there.
+    private func flush(fencedBy token: FencingToken, _ connection: PostgresConnection) async throws {
+        try await connection.transaction { @Sendable connection in
+            let rows = try await connection.pipeline([
+                "SET LOCAL synchronous_commit = on", LedgerQueries.fenceStatement(token),
+            ])
+            guard !rows[1].isEmpty else { throw LedgerError.fenced(token) }
         }
     }
 

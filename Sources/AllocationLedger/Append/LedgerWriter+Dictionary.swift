@@ -3,6 +3,7 @@
 //
 
 import AllocationCore
+import Logging
 import PostgresDriver
 
 extension LedgerWriter {
@@ -29,12 +30,38 @@ extension LedgerWriter {
         let write = dictionaryWrite(additions)
         // From here on ids may be in the database that are not known here.
         mustReadHighest = true
-        async let written: Void = write.run(fencedBy: token, connection)
+        async let written: Void = run(write, token, connection)
         let resolved = resolved(draft, additions)
         try await written
         mustReadHighest = false
         take(additions)
         return resolved
+    }
+
+    /// Writes a flood with a second session: the server uses a processor for each.
+    private nonisolated func run(
+        _ write: DictionaryWrite, _ token: FencingToken, _ connection: PostgresConnection
+    ) async throws {
+        guard write.rowCount > DictionaryWrite.rowsAtOnceMax else {
+            return try await write.run(fencedBy: token, on: [connection])
+        }
+        let second: PostgresConnection?
+        do {
+            second = try await PostgresConnection.connect(
+                configuration, logger: logger, executor: Self.secondExecutor)
+        } catch {
+            // A server may have none left to give; one does it too.
+            logger.debug("no second session for the dictionaries: \(error)")
+            second = nil
+        }
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await write.run(fencedBy: token, on: [connection, second].compactMap(\.self)))
+        } catch {
+            outcome = .failure(error)
+        }
+        await second?.close()
+        try outcome.get()
     }
 
     private func readHighest(_ connection: PostgresConnection) async throws {
@@ -120,8 +147,7 @@ extension LedgerWriter {
     private func findLabelSets(
         _ change: AllocationChange, _ additions: inout DictionaryAdditions, _ connection: PostgresConnection
     ) async throws {
-        var digester = RecordDigester()
-        var unknown: ContiguousArray<DictionaryAdditions.NewLabelSet> = []
+        var unknownSets: ContiguousArray<LabelSet> = []
         var seen: Set<LabelSetKey> = []
         for target in change.targets {
             // A state before may be unknown too: another target that shared it let it go since.
@@ -129,9 +155,10 @@ extension LedgerWriter {
                 guard let labels else { continue }
                 let key = LabelSetKey(labels: labels)
                 guard dictionary.labelSets[key] == nil, seen.insert(key).inserted else { continue }
-                unknown.append(.init(labels: labels, digest: digester.labelSet(labels, in: table)))
+                unknownSets.append(labels)
             }
         }
+        var unknown = await digested(unknownSets)
         if !dictionary.isComplete.labelSets {
             for start in stride(from: 0, to: unknown.count, by: 10_000) {
                 let part = unknown[start..<min(start + 10_000, unknown.count)]
@@ -149,10 +176,37 @@ extension LedgerWriter {
             unknown = unknown.filter { dictionary.labelSets[LabelSetKey(labels: $0.labels)] == nil }
         }
         unknown.sort { Digest32.precedes($0.digest, $1.digest) }
-        additions.labelSets = unknown
         var given = LabelMarks()
-        for set in unknown {
-            for id in set.labels.ids where dictionary.label(id) == 0 && given.insert(id) { additions.labels.append(id) }
+        for place in unknown.indices {
+            for id in unknown[place].labels.ids where dictionary.label(id) == 0 && given.insert(id) {
+                additions.labels.append(id)
+            }
+            unknown[place].labelsThrough = Int32(additions.labels.count)
+        }
+        additions.labelSets = unknown
+    }
+
+    /// Hashes many label sets on all cores.
+    private nonisolated func digested(
+        _ sets: ContiguousArray<LabelSet>
+    ) async -> ContiguousArray<DictionaryAdditions.NewLabelSet> {
+        let (table, width) = (table, 8192)
+        let part: @Sendable (Range<Int>) -> ContiguousArray<DictionaryAdditions.NewLabelSet> = { range in
+            var digester = RecordDigester()
+            return ContiguousArray(
+                sets[range].map { .init(labels: $0, digest: digester.labelSet($0, in: table)) })
+        }
+        guard sets.count > width else { return part(sets.indices) }
+        return await withTaskGroup { group in
+            for start in stride(from: 0, to: sets.count, by: width) {
+                group.addTask { (start, part(start..<min(start + width, sets.count))) }
+            }
+            var parts: [Int: ContiguousArray<DictionaryAdditions.NewLabelSet>] = [:]
+            for await (start, part) in group { parts[start] = part }
+            var all: ContiguousArray<DictionaryAdditions.NewLabelSet> = []
+            all.reserveCapacity(sets.count)
+            for start in parts.keys.sorted() { all += parts[start] ?? [] }
+            return all
         }
     }
 
@@ -273,6 +327,12 @@ extension LedgerWriter {
     private func hash(_ resolved: inout ResolvedChange, _ change: AllocationChange, _ additions: DictionaryAdditions) {
         let revision = (head?.revision.number ?? 0) + 1
         let firstNewTarget = dictionary.highest.target + 1
+        let highestLabelSet = dictionary.highest.labelSet
+        // Hashing the labels is most of the work, and for new sets it is done.
+        func digest(of labels: LabelSet, _ id: Int32, _ digester: inout RecordDigester) -> Digest32 {
+            id > highestLabelSet
+                ? additions.labelSets[Int(id - highestLabelSet) - 1].digest : digester.labelSet(labels, in: table)
+        }
         let collectors = change.collectorTable.map {
             RecordDigester.CollectorContent(name: $0.name, uid: $0.uid ?? "")
         }
@@ -283,7 +343,7 @@ extension LedgerWriter {
             let target = change.targets[Int(event.change)]
             let before = target.before.map { digester.labelSet($0.labels, in: table) }
             let isSame = event.labelSetBefore == event.labelSetAfter
-            let after = isSame ? before : target.after.map { digester.labelSet($0.labels, in: table) }
+            let after = isSame ? before : target.after.map { digest(of: $0.labels, event.labelSetAfter, &digester) }
             let stored = storedAddress(target, event.target, isNew: event.target >= firstNewTarget)
             let leaf = digester.targetEvent(
                 RecordDigester.TargetEventContent(

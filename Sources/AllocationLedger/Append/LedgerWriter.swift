@@ -1,7 +1,7 @@
 //
 // LedgerWriter.swift: appends revisions, in the one way that keeps the ledger true.
 //
-// Dictionary rows first, in a fenced transaction of their own: orphans are harmless, and the transaction that everyone
+// Dictionary rows first, in fenced transactions of their own: orphans are harmless, and the transaction that everyone
 // waits for stays short. Then one transaction: fence, head, events, current state, revision, notification, commit.
 //
 
@@ -30,6 +30,8 @@ package actor LedgerWriter {
 
     // A thread of its own: encoding and decoding a million rows must not hold up the lease's session.
     static let executor = PollExecutor(name: "ledger-writer")
+    /// For the second session that a flood of dictionary rows gets.
+    static let secondExecutor = PollExecutor(name: "ledger-rows")
 
     package init(configuration: PostgresConfiguration, table: LabelTable, logger: Logger) {
         self.configuration = configuration
