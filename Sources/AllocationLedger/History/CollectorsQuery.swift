@@ -46,7 +46,7 @@ package struct CollectorsQuery: Sendable {
     package func run(_ connection: isolated PostgresConnection) async throws -> Answer {
         let bounds = try await RecordedBounds.read(connection)
         try bounds.require(point.revision)
-        let counts = try await counts(bounds, connection)
+        let counts = try await counts(connection)
         let rows = try await connection.query(
             """
             SELECT c.id, c.name, c.uid, n.collector IS NOT NULL, n.node, f.kind, l.kind, l.node, j.revision, j.at, \
@@ -109,29 +109,31 @@ package struct CollectorsQuery: Sendable {
             evidence: try row.decode(10), targets: counts[try row.decode(0)] ?? 0)
     }
 
-    /// Targets by collector; 0 stands for none. From the current state and what came later, or from the beginning and
-    /// what came before.
-    private func counts(
-        _ bounds: RecordedBounds, _ connection: isolated PostgresConnection
-    ) async throws -> [Int32: Int64] {
+    /// Targets by collector; 0 stands for none. From the nearest known state and what came in between.
+    private func counts(_ connection: isolated PostgresConnection) async throws -> [Int32: Int64] {
         var counts: [Int32: Int64] = [:]
-        let isForwards = try await StateWalk.isNearerToTheBeginning(point, bounds, connection)
-        if !isForwards {
-            let current = try await connection.query(
-                "SELECT coalesce(collector, 0), count(*) FROM ledger.current_target GROUP BY 1")
-            for row in current { counts[try row.decode(0)] = try row.decode(1, as: Int64.self) }
+        let base = try await StateBase.nearest(to: point, connection)
+        let known: SQL? =
+            switch base.origin {
+            case .beginning: nil
+            case .current: "SELECT coalesce(collector, 0), count(*) FROM ledger.current_target GROUP BY 1"
+            case .snapshot(let snapshot):
+                """
+                SELECT c, count(*) FROM ledger.state_snapshot, unnest(collectors) AS c WHERE at = \(snapshot.at) GROUP BY 1
+                """
+            }
+        if let known {
+            for row in try await connection.query(known) {
+                counts[try row.decode(0)] = try row.decode(1, as: Int64.self)
+            }
         }
-        let place: SQL =
-            isForwards
-            ? "revision <= \(point.revision.number) AND at <= \(point.at)"
-            : "revision > \(point.revision.number) AND at > \(point.at)"
         let rows = try await connection.query(
             """
             SELECT coalesce(collector_before, 0), coalesce(collector_after, 0), label_set_before IS NOT NULL, \
-            label_set_after IS NOT NULL, count(*) FROM ledger.target_event WHERE \(place) GROUP BY 1, 2, 3, 4
+            label_set_after IS NOT NULL, count(*) FROM ledger.target_event WHERE \(base.terms) GROUP BY 1, 2, 3, 4
             """)
         for row in rows {
-            let count = try row.decode(4, as: Int64.self) * (isForwards ? 1 : -1)
+            let count = try row.decode(4, as: Int64.self) * (base.isForwards ? 1 : -1)
             if try row.decode(2, as: Bool.self) { counts[try row.decode(0), default: 0] -= count }
             if try row.decode(3, as: Bool.self) { counts[try row.decode(1), default: 0] += count }
         }

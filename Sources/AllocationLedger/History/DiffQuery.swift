@@ -75,19 +75,24 @@ package struct DiffQuery: Sendable {
         self.after = after
     }
 
-    /// Up to this many events are read at once; of more, those of some targets at a time.
-    private static let eventsAtOnce: Int64 = 50_000
-    private static let widths = (min: 1024, max: 262_144)
+    /// Events that are read first, for each difference that is wanted; more where that was not enough.
+    private static let eventsOfDifference = 8
+    private static let eventsMin = 20_000
+    private static let eventsMax = 1_000_000
 
     private var isReversed: Bool { to < from }
     private var earlier: RevisionPoint { min(from, to) }
     private var later: RevisionPoint { max(from, to) }
 
-    private var between: SQL {
-        """
-        e.revision > \(earlier.revision.number) AND e.revision <= \(later.revision.number) \
-        AND e.at > \(earlier.at) AND e.at <= \(later.at)
-        """
+    /// What is asked of a difference, by numbers.
+    private struct Filter {
+        var job: Int32?
+        var collectors: Set<Int32>?
+
+        func admits(_ change: NetChanges.Change) -> Bool {
+            guard let collectors else { return true }
+            return collectors.contains(change.before.collector) || collectors.contains(change.after.collector)
+        }
     }
 
     /// - Throws: ``HistoryError/compacted(oldest:)`` when events between the two have been removed.
@@ -95,32 +100,30 @@ package struct DiffQuery: Sendable {
         _ connection: isolated PostgresConnection
     ) async throws -> HistoryPage<TargetDifference, TargetCursor> {
         try await RecordedBounds.read(connection).require(earlier.revision)
-        var filter: SQL = ""
+        var filter = Filter()
         if let job {
-            guard let number = try await NameReader.job(named: job, connection) else {
-                return HistoryPage(items: [], next: nil)
-            }
-            filter = "\(filter) AND t.job = \(number)"
+            filter.job = try await NameReader.job(named: job, connection)
+            if filter.job == nil { return HistoryPage(items: [], next: nil) }
         }
-        if let collector {
-            let numbers = try await NameReader.collectors(named: collector, connection)
-            filter = "\(filter) AND (f.collector = ANY(\(numbers)) OR l.collector = ANY(\(numbers)))"
-        }
+        if let collector { filter.collectors = Set(try await NameReader.collectors(named: collector, connection)) }
         let limit = PageLimit.clamped(limit)
         let highest: Int32 =
             try await connection.query("SELECT coalesce(max(id), 0) FROM ledger.target").first?.decode(0) ?? 0
-        var width = try await events(connection) <= Self.eventsAtOnce ? Int(Int32.max) : max(Self.widths.min, 2 * limit)
+        // So many targets at a time as have about so many events.
+        let events = try await events(connection)
+        var eventsOfPart = max(Self.eventsMin, limit * Self.eventsOfDifference)
+        func width() -> Int { max(1024, Int(Double(highest) * Double(eventsOfPart) / Double(max(events, 1)))) }
         var reached = after?.target ?? 0
         var page: [TargetDifference] = []
         var names = NameReader()
         while page.count <= limit, reached < highest {
-            let upper = Int32(min(Int(reached) + width, Int(highest)))
+            let upper = Int32(min(Int(reached) + width(), Int(highest)))
             let wanted = limit + 1 - page.count
             let part = try await differences(above: reached, upTo: upper, filter, wanted, connection)
             page += try await described(part, &names, connection)
             // A part that was cut short is gone on with behind its last.
             reached = part.count == wanted ? part.last?.target ?? upper : upper
-            width = min(4 * width, width > Self.widths.max ? width : Self.widths.max)
+            eventsOfPart = min(4 * eventsOfPart, Self.eventsMax)
         }
         let hasMore = page.count > limit
         if hasMore { page.removeLast(page.count - limit) }
@@ -156,29 +159,39 @@ package struct DiffQuery: Sendable {
     }
 
     private func differences(
-        above lower: Int32, upTo upper: Int32, _ filter: SQL, _ limit: Int, _ connection: isolated PostgresConnection
+        above lower: Int32, upTo upper: Int32, _ filter: Filter, _ limit: Int, _ connection: isolated PostgresConnection
     ) async throws -> [Row] {
-        try await connection.query(
-            """
-            WITH e AS MATERIALIZED (SELECT e.target, e.revision, e.collector_before, e.collector_after, \
-            e.label_set_before, e.label_set_after FROM ledger.target_event e \
-            WHERE \(between) AND e.target > \(lower) AND e.target <= \(upper)), \
-            f AS (SELECT DISTINCT ON (target) target, collector_before AS collector, label_set_before AS label_set \
-            FROM e ORDER BY target, revision), \
-            l AS (SELECT DISTINCT ON (target) target, collector_after AS collector, label_set_after AS label_set, \
-            count(*) OVER (PARTITION BY target) AS events FROM e ORDER BY target, revision DESC) \
-            SELECT t.id, t.job, t.identity, t.address, f.collector, l.collector, f.label_set, l.label_set, l.events \
-            FROM f JOIN l ON l.target = f.target JOIN ledger.target t ON t.id = f.target \
-            WHERE (f.collector, f.label_set) IS DISTINCT FROM (l.collector, l.label_set)\(filter) \
-            ORDER BY t.id LIMIT \(limit)
-            """
-        ).map { row in
-            Row(
-                target: try row.decode(0), job: try row.decode(1),
+        let changes = try await NetChanges.read(earlier, later, above: lower, upTo: upper, connection)
+        let candidates = changes.differences.filter { filter.admits($0) }
+        var rows: [Row] = []
+        var start = candidates.startIndex
+        while start < candidates.endIndex, rows.count < limit {
+            let part = candidates[start..<min(start + max(limit, 1000), candidates.endIndex)]
+            start = part.endIndex
+            rows += try await self.rows(of: part, job: filter.job, connection)
+        }
+        return Array(rows.prefix(limit))
+    }
+
+    /// Those of the job, with their targets.
+    private func rows(
+        of changes: ArraySlice<NetChanges.Change>, job: Int32?, _ connection: isolated PostgresConnection
+    ) async throws -> [Row] {
+        let targets = try await connection.query(
+            "SELECT id, job, identity, address FROM ledger.target WHERE id = ANY(\(changes.map(\.target))) ORDER BY id")
+        guard targets.count == changes.count else {
+            throw LedgerError.corrupted("\(changes.count - targets.count) targets of history do not exist")
+        }
+        return try zip(changes, targets).compactMap { change, row in
+            let number = try row.decode(1, as: Int32.self)
+            guard job == nil || job == number else { return nil }
+            let (before, after) = isReversed ? (change.after, change.before) : (change.before, change.after)
+            return Row(
+                target: change.target, job: number,
                 identity: TargetIdentity(rawValue: UInt64(bitPattern: try row.decode(2, as: Int64.self))),
-                address: try row.decode(3), collectorBefore: try row.decode(isReversed ? 5 : 4),
-                collectorAfter: try row.decode(isReversed ? 4 : 5), labelSetBefore: try row.decode(isReversed ? 7 : 6),
-                labelSetAfter: try row.decode(isReversed ? 6 : 7), events: try row.decode(8))
+                address: try row.decode(3), collectorBefore: before.collector.idOrNull,
+                collectorAfter: after.collector.idOrNull, labelSetBefore: before.labelSet.idOrNull,
+                labelSetAfter: after.labelSet.idOrNull, events: change.events)
         }
     }
 

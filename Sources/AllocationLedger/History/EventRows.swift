@@ -55,15 +55,18 @@ struct RevisionFacts: Sendable {
     var ringBefore: Int32?
     var targetEvents: Int32
 
-    /// Reads those of `revisions`, all within these times.
+    /// Reads those of `revisions`, by number with their times: a number alone would be looked for on every day.
     static func read(
-        _ revisions: Set<Int64>, from: Timestamp, to: Timestamp, _ connection: isolated PostgresConnection
+        _ revisions: [Int64: Timestamp], _ connection: isolated PostgresConnection
     ) async throws -> [Int64: RevisionFacts] {
+        let wanted = revisions.sorted { $0.key < $1.key }
         let rows = try await connection.query(
             """
-            SELECT v.revision, v.at, v.cause, v.cause_detail, v.ring, p.ring, v.target_events FROM ledger.revision v \
-            LEFT JOIN LATERAL (SELECT b.ring FROM ledger.revision b WHERE b.at < v.at ORDER BY b.at DESC LIMIT 1) p \
-            ON true WHERE v.revision = ANY(\(revisions.sorted())) AND v.at >= \(from) AND v.at <= \(to)
+            SELECT v.revision, v.at, v.cause, v.cause_detail, v.ring, p.ring, v.target_events \
+            FROM unnest(\(wanted.map(\.key)), \(wanted.map(\.value))) AS u(revision, at) \
+            JOIN ledger.revision v ON v.revision = u.revision AND v.at = u.at \
+            LEFT JOIN LATERAL (SELECT b.ring FROM ledger.revision b WHERE b.at < u.at ORDER BY b.at DESC LIMIT 1) p \
+            ON true
             """)
         var facts: [Int64: RevisionFacts] = [:]
         for row in rows {
@@ -78,21 +81,27 @@ struct RevisionFacts: Sendable {
 /// Turns rows into events. Keeps what it has read, so one is used for all pages of a question.
 struct EventResolver {
     private(set) var names = NameReader()
-    private(set) var rings = RingReader()
+    private(set) var owners = OwnerReader()
 
     /// - Parameter facts: Of every revision that occurs; nil: read here.
     mutating func resolve(
         _ rows: [EventRow], facts known: [Int64: RevisionFacts]? = nil, _ connection: isolated PostgresConnection
     ) async throws -> [TargetEvent] {
-        guard let first = rows.first else { return [] }
+        guard !rows.isEmpty else { return [] }
         var facts = known ?? [:]
         if known == nil {
-            let (from, to) = rows.reduce((first.at, first.at)) { (min($0.0, $1.at), max($0.1, $1.at)) }
-            facts = try await RevisionFacts.read(Set(rows.map(\.revision)), from: from, to: to, connection)
+            facts = try await RevisionFacts.read(
+                Dictionary(rows.map { ($0.revision, $0.at) }, uniquingKeysWith: { first, _ in first }), connection)
         }
         try await names.read(
             jobs: rows.map(\.job), collectors: rows.flatMap { [$0.collectorBefore, $0.collectorAfter] }, connection)
-        try await rings.read(facts.values.flatMap { [$0.ring, $0.ringBefore] }, connection)
+        try await owners.read(
+            rows.flatMap { row in
+                let partition = ConsistentHashRing.partition(of: row.address)
+                return [facts[row.revision]?.ring, facts[row.revision]?.ringBefore].compactMap { ring in
+                    ring.map { OwnerReader.Key(ring: $0, partition: partition) }
+                }
+            }, connection)
         return try rows.map { row in
             guard let facts = facts[row.revision] else {
                 throw LedgerError.corrupted("revision \(row.revision) has events and no row")
@@ -109,7 +118,7 @@ struct EventResolver {
                 number: row.target, job: names.job(row.job), identity: row.identity, address: row.address),
             kinds: Self.kinds(row, from, to), from: from, to: to,
             reason: Reason(rawValue: row.reason)?.code ?? "unknown", cause: facts.cause,
-            causeDetail: facts.causeDetail, ring: rings.place(row.address, facts), labelSetBefore: row.labelSetBefore,
+            causeDetail: facts.causeDetail, ring: owners.place(row.address, facts), labelSetBefore: row.labelSetBefore,
             labelSetAfter: row.labelSetAfter)
     }
 
@@ -167,44 +176,5 @@ struct NameReader {
         try await connection.query("SELECT id FROM ledger.collector WHERE name = \(name) ORDER BY id").map {
             try $0.decode(0)
         }
-    }
-}
-
-/// Placement rules by number, read when they first occur.
-struct RingReader {
-    private var rings: [Int32: Placement] = [:]
-
-    mutating func read(_ numbers: some Sequence<Int32?>, _ connection: isolated PostgresConnection) async throws {
-        let new = Set(numbers.compactMap { $0 }.filter { rings[$0] == nil }).sorted()
-        guard !new.isEmpty else { return }
-        let rows = try await connection.query(
-            """
-            SELECT id, strategy, version, members, partition_owners, note FROM ledger.ring WHERE id = ANY(\(new))
-            """)
-        for row in rows {
-            rings[try row.decode(0)] = Placement(
-                strategy: try row.decode(1), ringVersion: try row.decode(2), members: try row.decode(3),
-                partitionOwners: try row.decode(4, as: [Int16].self).map { UInt16(bitPattern: $0) },
-                note: try row.decode(5))
-        }
-    }
-
-    subscript(number: Int32?) -> Placement? { number.flatMap { rings[$0] } }
-
-    func place(_ address: String, _ facts: RevisionFacts) -> RingPlace? {
-        guard let ring = rings[facts.ring], ring.ringVersion != nil else { return nil }
-        let partition = ConsistentHashRing.partition(of: address)
-        return RingPlace(
-            partition: partition, ownerBefore: self[facts.ringBefore]?.owner(of: partition),
-            ownerAfter: ring.owner(of: partition))
-    }
-}
-
-extension Placement {
-    /// Nil without a ring or without collectors.
-    package func owner(of partition: Int) -> String? {
-        guard partition < partitionOwners.count else { return nil }
-        let owner = Int(partitionOwners[partition])
-        return owner < members.count ? members[owner] : nil
     }
 }

@@ -23,12 +23,21 @@ struct EventFilter: Sendable {
     var selection: LabelSelection?
 
     /// `AND`-terms on `e`, an event, and `t`, its target.
-    var terms: SQL {
+    var terms: SQL { "\(eventTerms)\(targetTerms)" }
+
+    var namesTargets: Bool { address != nil || job != nil }
+
+    private var targetTerms: SQL {
+        var terms: SQL = ""
+        if let address { terms = "\(terms) AND strpos(t.address, \(address)) > 0" }
+        if let job { terms = "\(terms) AND t.job = \(job)" }
+        return terms
+    }
+
+    private var eventTerms: SQL {
         var terms: SQL = ""
         if movesOnly { terms = "\(terms) AND e.collector_before IS DISTINCT FROM e.collector_after" }
         if let targets { terms = "\(terms) AND e.target = ANY(\(targets))" }
-        if let address { terms = "\(terms) AND strpos(t.address, \(address)) > 0" }
-        if let job { terms = "\(terms) AND t.job = \(job)" }
         if let collectors {
             terms = "\(terms) AND (e.collector_before = ANY(\(collectors)) OR e.collector_after = ANY(\(collectors)))"
         }
@@ -87,7 +96,7 @@ struct EventScan {
         var upTo = Timestamp.distantFuture
         if let after { upTo = try await Instant.revision(Revision(after.revision)).resolve(connection).at }
         var batch = Self.revisions.min
-        var eventsPerRead = max(4 * wanted, 2000)
+        var eventsPerRead = max(2 * wanted, 2000)
         while found.count < wanted {
             let revisions = try await revisions(upTo: upTo, batch, connection)
             guard let last = revisions.last else { return }
@@ -169,14 +178,25 @@ struct EventScan {
                     OR (e.revision = \(cursor.revision) AND e.ordinal > \(cursor.ordinal)))
                     """
             }
+            // What the labels leave over is not known beforehand.
+            let batch = labels == nil ? count : max(count, 1000)
+            // Where the target decides nothing it is looked up for the rows of the page alone.
+            let source: SQL =
+                filter.namesTargets
+                ? "ledger.target_event e"
+                : """
+                (SELECT * FROM ledger.target_event e WHERE \(place)\(filter.terms) \
+                ORDER BY e.revision DESC, e.ordinal LIMIT \(batch)) e
+                """
+            let terms: SQL = filter.namesTargets ? "WHERE \(place)\(filter.terms)" : ""
             let rows = try await connection.query(
                 """
-                SELECT \(EventRow.columns) FROM ledger.target_event e JOIN ledger.target t ON t.id = e.target \
-                WHERE \(place)\(filter.terms) ORDER BY e.revision DESC, e.ordinal LIMIT \(max(count, 1000))
+                SELECT \(EventRow.columns) FROM \(source) JOIN ledger.target t ON t.id = e.target \
+                \(terms) ORDER BY e.revision DESC, e.ordinal LIMIT \(batch)
                 """
             ).map { try EventRow($0) }
             try await take(rows, facts, connection)
-            guard rows.count >= max(count, 1000), let last = rows.last else { return }
+            guard rows.count >= batch, let last = rows.last else { return }
             cursor = EventCursor(revision: last.revision, ordinal: last.ordinal)
         }
     }

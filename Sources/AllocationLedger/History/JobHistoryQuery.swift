@@ -100,11 +100,9 @@ package struct JobHistoryQuery: Sendable {
             FROM ledger.target_event e JOIN ledger.target t ON t.id = e.target \
             WHERE t.job = \(number)\(place) GROUP BY e.revision, e.at ORDER BY e.revision DESC LIMIT \(limit + 1)
             """)
-        guard let newest = try rows.first?.decode(0, as: Timestamp.self),
-            let oldest = try rows.last?.decode(0, as: Timestamp.self)
-        else { return HistoryPage(items: [], next: nil) }
-        let facts = try await RevisionFacts.read(
-            Set(rows.map { try $0.decode(1, as: Int64.self) }), from: oldest, to: newest, connection)
+        guard !rows.isEmpty else { return HistoryPage(items: [], next: nil) }
+        let times = try rows.map { (try $0.decode(1, as: Int64.self), try $0.decode(0, as: Timestamp.self)) }
+        let facts = try await RevisionFacts.read(Dictionary(uniqueKeysWithValues: times), connection)
         let items = try rows.prefix(limit).map { row in
             let revision = try row.decode(1, as: Int64.self)
             return JobRevision(

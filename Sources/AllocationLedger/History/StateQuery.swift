@@ -87,6 +87,7 @@ private struct StateScan {
     private var reached: Int32
     private let jobs: [Int32]?
     private let collectors: Set<Int32>?
+    private let walk: StateWalk
     private var filter: LabelSetFilter?
     private var names = NameReader()
 
@@ -108,6 +109,7 @@ private struct StateScan {
         }
         if jobs?.isEmpty == true { return nil }
         self.jobs = jobs
+        walk = try await StateWalk(at: query.point, connection)
         switch query.holder {
         case nil: collectors = nil
         case .nobody: collectors = [0]
@@ -133,7 +135,7 @@ private struct StateScan {
             reached = numbers.count < width ? highest : numbers.last ?? highest
             range = .numbers(numbers)
         }
-        let rows = try await StateWalk.rows(range, at: query.point, collectors: collectors, connection)
+        let rows = try await walk.rows(range, collectors: collectors, connection)
         return try await described(rows, connection)
     }
 

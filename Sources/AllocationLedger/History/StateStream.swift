@@ -26,7 +26,7 @@ package struct StateStream: Sendable {
         _ connection: isolated PostgresConnection, _ body: @Sendable ([TargetAssignment]) async throws -> Void
     ) async throws -> Int {
         try await RecordedBounds.read(connection).require(point.revision)
-        let rows = try await StateWalk.all(at: point, connection)
+        let rows = try await StateWalk(at: point, connection).all(connection)
         var names = NameReader()
         for start in stride(from: 0, to: rows.count, by: partSize) {
             let part = rows[start..<min(start + partSize, rows.count)]

@@ -71,7 +71,7 @@ package struct WhyQuery: Sendable {
     package func run(_ connection: isolated PostgresConnection) async throws -> Decision {
         try await RecordedBounds.read(connection).require(point.revision)
         let target = try await TargetLookup.one(identity: identity, job: job, connection)
-        let state = try await StateWalk.rows(.numbers([target.number]), at: point, connection).first
+        let state = try await StateWalk(at: point, connection).rows(.numbers([target.number]), connection).first
         var names = NameReader()
         try await names.read(jobs: [], collectors: [state?.collector.idOrNull], connection)
         var decision = Decision(
@@ -129,7 +129,7 @@ package struct WhyQuery: Sendable {
     ) async throws -> Decision.Ring? {
         guard let version = revision.ringVersion else { return nil }
         let facts = try await RevisionFacts.read(
-            [revision.revision], from: revision.at, to: revision.at, connection)[revision.revision]
+            [revision.revision: revision.at], connection)[revision.revision]
         var rings = RingReader()
         try await rings.read([facts?.ring, facts?.ringBefore], connection)
         let hash = XXH64.hash(key)

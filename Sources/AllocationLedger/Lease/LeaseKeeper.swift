@@ -62,6 +62,11 @@ package actor LeaseKeeper {
         return lease.withLock { $0.trusted(now: .now)?.epoch == token.epoch }
     }
 
+    /// The term in which something may be written at this instant; nil while there is none.
+    package nonisolated var trustedToken: FencingToken? {
+        lease.withLock { $0.trusted(now: .now) }.map { FencingToken(holder: holder, epoch: $0.epoch) }
+    }
+
     /// Asks and renews until cancelled.
     package func run() async throws {
         while true {

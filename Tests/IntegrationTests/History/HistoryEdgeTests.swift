@@ -123,7 +123,7 @@ import Testing
                 let at = RevisionPoint(revision: Revision(Int64(revision)), at: model.times[revision])
                 let page = try await read(ledger) { try await StateQuery(at: at, limit: 1000).run($0) }
                 #expect(page.items.count == model.states[revision].count)
-                let whole = try await read(ledger) { try await StateWalk.all(at: at, $0) }
+                let whole = try await read(ledger) { try await StateWalk(at: at, $0).all($0) }
                 #expect(whole.count == model.states[revision].count)
                 let collectors = try await read(ledger) { try await CollectorsQuery(at: at).run($0) }
                 #expect(Set(collectors.collectors.filter(\.isPresent).map(\.name)) == model.collectors[revision])
