@@ -70,6 +70,8 @@ int csys_lock_exclusively(int descriptor) {
     return 0;
 }
 
+int csys_synchronize_file_system(int descriptor) { return syncfs(descriptor) == 0 ? 0 : errno; }
+
 // What follows up to csys_spawn runs in a forked child of a process with many threads: system calls only, no
 // allocation, no lock. The identity is set by raw calls, since glibc's setuid walks the list of threads.
 

@@ -26,6 +26,9 @@ package struct EmbeddedPostgresConfiguration: Sendable {
         self.binariesDirectory = binariesDirectory
     }
 
+    /// Whether a start makes the cluster first.
+    package var isToBeMade: Bool { Files.text(dataDirectory + "/data/PG_VERSION") == nil }
+
     /// The oldest major version that the ledger supports.
     package static let oldestMajorVersion = 14
     /// The database that a new cluster holds.
@@ -41,6 +44,9 @@ package struct EmbeddedPostgresConfiguration: Sendable {
             // No replica reads this cluster.
             "wal_level": "minimal", "max_wal_senders": "0",
             "shared_buffers": sharedBuffers, "huge_pages": "off",
+            // The first million targets are a gigabyte and a half of log; a checkpoint in the middle of them costs time
+            // and makes the log longer.
+            "max_wal_size": "2GB",
             // The ledger's statements are short: compiling them costs more than it gives.
             "jit": "off",
             "logging_collector": "off", "log_destination": "stderr", "log_checkpoints": "off",

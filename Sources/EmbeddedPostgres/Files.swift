@@ -2,6 +2,7 @@
 // Files.swift: the few things done with files, with their failures as errors of this module.
 //
 
+import CSys
 import Foundation
 import Glibc
 
@@ -70,6 +71,15 @@ enum Files {
         guard file >= 0 else { return }
         fsync(file)
         close(file)
+    }
+
+    /// Returns once everything written to the file system of a folder is on its disk.
+    static func synchronizeAll(below folder: String) throws(EmbeddedPostgresError) {
+        let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard file >= 0 else { throw .system(what: "open the folder", path: folder, errno: errno) }
+        defer { close(file) }
+        let failure = csys_synchronize_file_system(file)
+        guard failure == 0 else { throw .system(what: "write to disk", path: folder, errno: failure) }
     }
 
     static func freeBytes(_ path: String) -> UInt64 {

@@ -6,7 +6,6 @@ import AllocationCore
 import AllocationLedger
 import AsyncAlgorithms
 import Discovery
-import HTTPTransport
 import Logging
 import PostgresDriver
 import PrometheusConfig
@@ -47,19 +46,24 @@ package struct AllocatorService: Service {
     private let reload: ConfigurationReload?
     private let postgres: PostgresConfiguration
     private let publisher: SnapshotPublisher
-    private let table: LabelTable
+    private let intake: DiscoveryIntake
+    private let isDiscovering: Bool
     private let logger: Logger
 
-    /// - Parameter reload: Nil: the configuration stays as it is.
+    /// - Parameters:
+    ///   - reload: Nil: the configuration stays as it is.
+    ///   - isDiscovering: Whether `intake` runs already, with these settings. Else it is run once the ledger is loaded:
+    ///     what is recorded is served first.
     package init(
         settings: Settings, reload: ConfigurationReload? = nil, postgres: PostgresConfiguration,
-        publisher: SnapshotPublisher, table: LabelTable, logger: Logger
+        publisher: SnapshotPublisher, intake: DiscoveryIntake, isDiscovering: Bool, logger: Logger
     ) {
         self.settings = settings
         self.reload = reload
         self.postgres = postgres
         self.publisher = publisher
-        self.table = table
+        self.intake = intake
+        self.isDiscovering = isDiscovering
         self.logger = logger
     }
 
@@ -70,19 +74,16 @@ package struct AllocatorService: Service {
         let lease = LeaseKeeper(
             configuration: postgres, timeToLive: settings.leaseTimeToLive, renewInterval: settings.leaseRenewInterval,
             holder: .random(), address: settings.address, logger: logger)
-        let watcher = FileWatcher(logger: logger)
-        let discovery = DiscoveryManager(
-            table: table, watcher: watcher, http: HTTPClient(userAgent: "target-ledger"), logger: logger)
-        let collectors = CollectorFeed(settings.collectors, watcher: watcher, logger: logger)
+        let collectors = CollectorFeed(settings.collectors, watcher: intake.watcher, logger: logger)
         let walk = try AllocationWalk(
-            settings: WalkSettings(settings), table: table, publisher: publisher,
-            writer: LedgerWriter(configuration: postgres, table: table, logger: logger), discovery: discovery,
-            isTrusted: { lease.isTrusted($0) }, logger: logger)
+            settings: WalkSettings(settings), table: intake.table, publisher: publisher,
+            writer: LedgerWriter(configuration: postgres, table: intake.table, logger: logger),
+            discovery: intake.manager, isTrusted: { lease.isTrusted($0) }, logger: logger)
 
         do {
             try await cancelWhenGracefulShutdown {
                 try await open(walk)
-                try await feed(walk, lease: lease, discovery: discovery, collectors: collectors, watcher: watcher)
+                try await feed(walk, lease: lease, collectors: collectors)
             }
         } catch is CancellationError {
             // Asked to stop.
@@ -124,18 +125,14 @@ package struct AllocatorService: Service {
     }
 
     /// Hands every event to the walk, one at a time.
-    private func feed(
-        _ walk: AllocationWalk, lease: LeaseKeeper, discovery: DiscoveryManager, collectors: CollectorFeed,
-        watcher: FileWatcher
-    ) async throws {
+    private func feed(_ walk: AllocationWalk, lease: LeaseKeeper, collectors: CollectorFeed) async throws {
         let events = AsyncChannel<WalkEvent>()
-        await discovery.apply(settings.scrapeConfigs.map { JobDiscovery($0) })
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await discovery.run() }
+            if !isDiscovering { group.addTask { try await intake.run(settings) } }
             group.addTask { try await collectors.run { await events.send(.collectors($0)) } }
             if let reload {
                 group.addTask { [logger] in
-                    await reload.watch(watcher, logger: logger) { loaded, report in
+                    await reload.watch(intake.watcher, logger: logger) { loaded, report in
                         let settings = try? loaded.get()
                         await events.send(
                             .configuration(.init(settings: settings.map { WalkSettings($0) }, report: report)))
@@ -146,15 +143,25 @@ package struct AllocatorService: Service {
             }
             group.addTask { try await lease.run() }
             group.addTask { for await transition in lease.transitions { await events.send(.lease(transition)) } }
-            group.addTask { while true { await events.send(.discovery(try await discovery.nextBatch())) } }
+            group.addTask { while true { await events.send(.discovery(try await intake.manager.nextBatch())) } }
             group.addTask {
                 for await _ in AsyncTimerSequence.repeating(every: .seconds(1)) { await events.send(.tick) }
             }
+            group.addTask { await takeSnapshots(lease) }
             group.addTask { for await event in events { try await walk.take(event) } }
             // None of these ends by itself; the first that fails ends all.
             try await group.next()
             group.cancelAll()
         }
+    }
+
+    /// Beside the walk, while this process leads; until cancelled.
+    private func takeSnapshots(_ lease: LeaseKeeper) async {
+        let keeper = SnapshotKeeper(configuration: postgres, logger: logger)
+        for await _ in AsyncTimerSequence.repeating(every: .seconds(60)) {
+            if let token = lease.trustedToken { await keeper.takeIfDue(fencedBy: token) }
+        }
+        await keeper.close()
     }
 }
 

@@ -39,6 +39,9 @@ int csys_file_system_type(const char *path, int64_t *type);
 // Takes the exclusive flock of an open file without waiting. EWOULDBLOCK: another process holds it.
 int csys_lock_exclusively(int descriptor);
 
+// Returns once all that was written to the file system of an open file is on its disk.
+int csys_synchronize_file_system(int descriptor);
+
 // Whom a child runs as. Without `changes` it keeps the caller's identity.
 struct csys_identity {
     bool changes;

@@ -33,31 +33,60 @@ struct WalkProcess: Service {
     }
 
     func run() async throws {
+        let intake = DiscoveryIntake(logger: logger)
         switch configuration.database {
-        case .url(let url): try await walk(on: LedgerDatabase.configuration(url), ownsDatabase: false)
-        case .environment: try await walk(on: LedgerDatabase.configuration(""), ownsDatabase: false)
+        case .url(let url): try await walk(on: LedgerDatabase.configuration(url), intake)
+        case .environment: try await walk(on: LedgerDatabase.configuration(""), intake)
         case .embedded(let folder, let binaries):
-            publisher.update { $0.reasonsNotReady = ["the private PostgreSQL in \(folder) is starting"] }
             let settings = EmbeddedPostgresConfiguration(dataDirectory: folder, binariesDirectory: binaries)
-            let server: EmbeddedPostgres
-            do {
-                server = try await cancelWhenGracefulShutdown { [logger] in
-                    try await EmbeddedPostgres.start(settings, logger: logger)
+            // Making a cluster takes about as long as reading a hundred thousand targets. A cluster that is there holds
+            // what is to be served first, so nothing else is done before.
+            guard settings.isToBeMade else { return try await embedded(settings, intake, isDiscovering: false) }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { [logger] in
+                    do {
+                        try await intake.run(AllocatorService.Settings(configuration, address: "", ownsDatabase: true))
+                    } catch is CancellationError {
+                        logger.debug("discovery ends")
+                    }
                 }
-            } catch EmbeddedPostgresError.stopped {
-                return
+                group.addTask { try await embedded(settings, intake, isDiscovering: true) }
+                try await group.next()
+                group.cancelAll()
+                try await group.waitForAll()
             }
-            let outcome: Result<Void, any Error>
-            do {
-                outcome = .success(
-                    try await walk(on: LedgerDatabase.configuration(server.connectionString), ownsDatabase: true))
-            } catch { outcome = .failure(error) }
-            await server.stop()
-            try outcome.get()
         }
     }
 
-    private func walk(on postgres: PostgresConfiguration, ownsDatabase: Bool) async throws {
+    private func embedded(
+        _ settings: EmbeddedPostgresConfiguration, _ intake: DiscoveryIntake, isDiscovering: Bool
+    ) async throws {
+        publisher.update {
+            $0.reasonsNotReady = ["the private PostgreSQL in \(settings.dataDirectory) is starting"]
+        }
+        let server: EmbeddedPostgres
+        do {
+            server = try await cancelWhenGracefulShutdown { [logger] in
+                try await EmbeddedPostgres.start(settings, logger: logger)
+            }
+        } catch EmbeddedPostgresError.stopped {
+            return
+        }
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(
+                try await walk(
+                    on: LedgerDatabase.configuration(server.connectionString), intake, isDiscovering: isDiscovering,
+                    ownsDatabase: true))
+        } catch { outcome = .failure(error) }
+        await server.stop()
+        try outcome.get()
+    }
+
+    private func walk(
+        on postgres: PostgresConfiguration, _ intake: DiscoveryIntake, isDiscovering: Bool = false,
+        ownsDatabase: Bool = false
+    ) async throws {
         logger.info("ledger", metadata: ["database": "\(postgres.redactedDescription)"])
         let (first, reload, address, logger) = (configuration, reload, address, logger)
         let service = AllocatorService(
@@ -70,7 +99,7 @@ struct WalkProcess: Service {
                 }
                 return AllocatorService.Settings(next, address: address, ownsDatabase: ownsDatabase)
             },
-            postgres: postgres, publisher: publisher, table: LabelTable(), logger: logger)
+            postgres: postgres, publisher: publisher, intake: intake, isDiscovering: isDiscovering, logger: logger)
         // Small and apart, so that questions about the past take nothing from the walk.
         let pool = PostgresPool(postgres, size: 4, logger: logger)
         let (reader, access) = (HistoryReader(pool), AccessLog(pool, logger: logger))
