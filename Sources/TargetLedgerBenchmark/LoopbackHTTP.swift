@@ -13,19 +13,8 @@ enum LoopbackHTTP {
 
     /// - Parameter fields: Header lines, each with its CRLF.
     static func get(_ port: UInt16, _ path: String, fields: String = "") throws -> [UInt8] {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let socket = try request(port, path, fields: fields)
         defer { close(socket) }
-        var address = loopback(port)
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard connected == 0 else { throw Failure(description: "connect: errno \(errno)") }
-        let request = Array("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\(fields)\r\n".utf8)
-        guard send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-            throw Failure(description: "send: errno \(errno)")
-        }
         var all: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 18)
         while true {
@@ -47,6 +36,26 @@ enum LoopbackHTTP {
             throw Failure(description: "\(path): \(body.count) of \(length ?? 0) bytes")
         }
         return body
+    }
+
+    /// Sends a request.
+    ///
+    /// - Returns: The socket, from which the answer is to be read; the caller closes it.
+    static func request(_ port: UInt16, _ path: String, fields: String = "") throws -> Int32 {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = loopback(port)
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        let request = Array("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\(fields)\r\n".utf8)
+        guard connected == 0, send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
+            let failure = Failure(description: "\(connected == 0 ? "send" : "connect"): errno \(errno)")
+            close(socket)
+            throw failure
+        }
+        return socket
     }
 
     static func freePort() throws -> UInt16 {

@@ -31,6 +31,9 @@ extension Duration {
 extension [Double] {
     /// The middle one of an odd number, the upper middle of an even one.
     var median: Double { sorted()[count / 2] }
+
+    /// So many in a hundred are not above it.
+    func percentile(_ percent: Double) -> Double { sorted()[Swift.min(count - 1, Int(Double(count) * percent / 100))] }
 }
 
 func fflushAll() { fflush(nil) }
