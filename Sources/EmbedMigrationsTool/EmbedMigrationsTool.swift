@@ -16,11 +16,16 @@ struct EmbedMigrationsTool {
         }
         var source = "// Written by embed-migrations from migrations/*.sql at each build.\n\n"
         source += "let embeddedMigrations: [(version: Int, name: String, sql: String)] = [\n"
+        var seen: [Int: String] = [:]
         for path in arguments.dropFirst() {
             let url = URL(filePath: path)
             let name = url.deletingPathExtension().lastPathComponent
             guard let version = Int(name.prefix(while: { $0 != "_" })) else {
                 throw Failure(description: "\(path): a migration's name starts with its number, as in 0001_create.sql")
+            }
+            // Of two with one number a database would get the first alone.
+            if let other = seen.updateValue(path, forKey: version) {
+                throw Failure(description: "\(path): has the number of \(other); take the next free one")
             }
             let sql = try String(contentsOf: url, encoding: .utf8)
             source += "    (\(version), \"\(name)\", ###\"\"\"\n\(sql)\n\"\"\"###),\n"

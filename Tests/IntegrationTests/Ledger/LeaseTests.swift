@@ -13,7 +13,7 @@ import Testing
 /// Goal: at most one process writes, and one whose term is over writes nothing, whatever it believes.
 ///
 /// Method: two or more processes' sides of one real ledger. Time is the database's: a lease is ended by an update.
-@Suite(.timeLimit(.minutes(3))) struct LeaseTests {
+@Suite(.timeLimit(.minutes(10))) struct LeaseTests {
     private func connect(_ ledger: LedgerFixture) async throws -> PostgresConnection {
         try await PostgresConnection.connect(ledger.configuration, logger: TestPostgres.logger)
     }

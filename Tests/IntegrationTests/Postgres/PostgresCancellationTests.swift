@@ -161,7 +161,7 @@ import Testing
         try await withTwo { connection, other in
             try await other.execute("SELECT pg_advisory_lock(1)")
             let task = Task {
-                try await connection.execute("SELECT pg_advisory_lock(1)", deadline: .now + .seconds(1))
+                try await connection.execute("SELECT pg_advisory_lock(1)", deadline: .now + .seconds(600))
             }
             try await other.waitUntilBlocked(connection.backendPID)
             kill(connection.backendPID, SIGSTOP)
