@@ -24,6 +24,8 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     case noDatabase(PostgresError)
     /// No answer, or a session lost; what was not committed is undone.
     case unreachable(PostgresError)
+    /// What an operator asked for must not be done; nothing was written.
+    case refused(String)
     /// A name that PostgreSQL cannot hold. Rename it.
     case unstorable(String)
     /// What is stored contradicts itself.
@@ -61,9 +63,13 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     package var isRetryable: Bool {
         switch self {
         case .unreachable, .readOnly, .diskFull, .insufficientPrivilege, .authenticationFailed: true
-        case .notMigrated, .schemaNewer, .fenced, .headMoved, .unstorable, .corrupted, .server, .noDatabase: false
+        case .notMigrated, .schemaNewer, .fenced, .headMoved, .refused, .unstorable, .corrupted, .server, .noDatabase:
+            false
         }
     }
+
+    /// Whether it is the answer to what was asked, and not a fault.
+    package var isRefusal: Bool { if case .refused = self { true } else { false } }
 
     package var description: String {
         switch self {
@@ -87,6 +93,7 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
         case .noDatabase(let error): "there is no such database: \(error.summary); create it, or name another"
         case .unreachable(let error):
             "the database cannot be reached: \(error.summary); see that it runs there and takes connections"
+        case .refused(let why): why
         case .unstorable(let what): "PostgreSQL cannot store \(what); rename it"
         case .corrupted(let what): "the ledger contradicts itself: \(what); run: target-ledger verify"
         case .server(let error): "the database refuses: \(error)"

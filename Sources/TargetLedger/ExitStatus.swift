@@ -72,6 +72,8 @@ extension CommandFailure {
         let message = (database.map { "\($0): " } ?? "") + error.description
         if case .corrupted = error {
             self.init(.answerIsNo, message)
+        } else if case .refused(let why) = error {
+            self.init(.answerIsNo, why)
         } else {
             self.init(.unreachable, message)
         }

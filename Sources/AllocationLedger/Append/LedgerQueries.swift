@@ -7,6 +7,10 @@ import PostgresDriver
 enum LedgerQueries {
     static let headStatement: SQL = "SELECT revision, epoch, at, digest FROM ledger.head WHERE name = 'allocator'"
 
+    /// Partitions for a week from the session's now.
+    static let ensurePartitions: SQL =
+        "SELECT ledger.ensure_partitions((clock_timestamp() AT TIME ZONE 'UTC')::date, 7)"
+
     /// Nil while nothing is recorded.
     static func head(_ connection: PostgresConnection) async throws -> LedgerHead? {
         guard let row = try await connection.query(headStatement).first else { return nil }

@@ -25,6 +25,8 @@ package actor LedgerWriter {
     /// The last append ended without a known outcome.
     var uncertainChange: UUID128?
     var openRuns: [ReportKey: OpenRun] = [:]
+    /// No run of discovery results begins before this: the days before it are sealed.
+    var runsBeginAt = Timestamp.distantPast
     var partitionsCheckedOn: Int64 = -1
     private let metrics = LedgerMetrics()
 
@@ -151,10 +153,10 @@ package actor LedgerWriter {
     }
 
     /// Partitions for a week from now, looked after once a day.
-    private func ensurePartitions(_ connection: PostgresConnection) async throws {
+    func ensurePartitions(_ connection: PostgresConnection) async throws {
         let day = Timestamp.now().microsecondsSince1970 / 86_400_000_000
         guard day != partitionsCheckedOn else { return }
-        _ = try await connection.query("SELECT ledger.ensure_partitions(7)")
+        _ = try await connection.query(LedgerQueries.ensurePartitions)
         partitionsCheckedOn = day
     }
 

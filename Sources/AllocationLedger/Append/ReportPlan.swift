@@ -41,7 +41,9 @@ extension LedgerWriter {
     func plan(_ reports: [DiscoveryReportDraft], revision: Int64) -> ReportPlan {
         var plan = ReportPlan()
         var ended: [OpenRun] = []
-        for report in reports {
+        for var report in reports {
+            // What was found on a day that is sealed, and could not be recorded then, counts from the day's end.
+            report.at = max(report.at, runsBeginAt)
             let key = ReportKey(job: report.job, provider: report.provider, source: report.source)
             if var run = plan.runs[key] ?? openRuns[key] {
                 if run.isContinued(by: report) {

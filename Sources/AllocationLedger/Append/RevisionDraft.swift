@@ -64,10 +64,13 @@ package struct RevisionDraft: Sendable {
     /// Nil: the configuration stays.
     package var configuration: ConfigurationRecord?
     package var reports: [DiscoveryReportDraft]
+    /// What is written with it; what it says must follow from `causeDetail`.
+    package var attachments: [RevisionAttachment]
 
     package init(
         changeID: UUID128 = .random(), change: AllocationChange, cause: Cause, causeDetail: String,
-        occurredAt: Timestamp? = nil, configuration: ConfigurationRecord? = nil, reports: [DiscoveryReportDraft] = []
+        occurredAt: Timestamp? = nil, configuration: ConfigurationRecord? = nil, reports: [DiscoveryReportDraft] = [],
+        attachments: [RevisionAttachment] = []
     ) {
         self.changeID = changeID
         self.change = change
@@ -76,6 +79,21 @@ package struct RevisionDraft: Sendable {
         self.occurredAt = occurredAt
         self.configuration = configuration
         self.reports = reports
+        self.attachments = attachments
+    }
+
+    /// The first revision of a term: changes nothing, and states the gap before it.
+    package init(_ start: TermStart, placement: Placement) {
+        self.init(
+            change: AllocationChange(placement: placement), cause: .termStart, causeDetail: start.detail,
+            attachments: start.gap.map { [$0.attachment] } ?? [])
+    }
+
+    /// A gap within a term, stated when it is over.
+    package init(_ gap: Gap, placement: Placement) {
+        self.init(
+            change: AllocationChange(placement: placement), cause: .outageRecovered, causeDetail: gap.statement,
+            attachments: [gap.attachment])
     }
 }
 

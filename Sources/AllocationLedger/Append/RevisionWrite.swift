@@ -20,6 +20,7 @@ struct RevisionWrite: Sendable {
     func run(_ connection: isolated PostgresConnection) async throws -> LedgerHead {
         let at = try await lockHead(connection)
         let number = (expected?.revision.number ?? 0) + 1
+        for attachment in draft.attachments { try await attachment.check(connection) }
         if resolved.events.count >= Self.copyFrom {
             try await copyEvents(number, at, connection)
         } else if !resolved.events.isEmpty {
@@ -30,19 +31,20 @@ struct RevisionWrite: Sendable {
         var digester = RecordDigester()
         let digest = digester.revision(record)
         _ = try await connection.pipeline(
-            collectorStatements(number, at) + reports.statements + [
-                insertRevision(record, digest),
-                """
-                INSERT INTO ledger.current_rule (name, configuration, ring) \
-                VALUES ('allocator', \(configuration?.id), \(resolved.ring)) \
-                ON CONFLICT (name) DO UPDATE SET configuration = excluded.configuration, ring = excluded.ring
-                """,
-                """
-                UPDATE ledger.head SET revision = \(number), epoch = \(token.epoch), at = \(at), digest = \(digest.bytes) \
-                WHERE name = 'allocator'
-                """,
-                "SELECT pg_notify(\(LedgerWriter.channel), \("\(number)"))",
-            ])
+            collectorStatements(number, at) + reports.statements
+                + draft.attachments.flatMap { $0.statements(number, at) } + [
+                    insertRevision(record, digest),
+                    """
+                    INSERT INTO ledger.current_rule (name, configuration, ring) \
+                    VALUES ('allocator', \(configuration?.id), \(resolved.ring)) \
+                    ON CONFLICT (name) DO UPDATE SET configuration = excluded.configuration, ring = excluded.ring
+                    """,
+                    """
+                    UPDATE ledger.head SET revision = \(number), epoch = \(token.epoch), at = \(at), digest = \(digest.bytes) \
+                    WHERE name = 'allocator'
+                    """,
+                    "SELECT pg_notify(\(LedgerWriter.channel), \("\(number)"))",
+                ])
         return LedgerHead(revision: Revision(number), epoch: token.epoch, at: at, digest: digest)
     }
 

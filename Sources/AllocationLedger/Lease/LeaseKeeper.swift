@@ -17,6 +17,17 @@ package enum LeaseTransition: Sendable, Hashable {
     case lost(reason: String)
     /// The lease is not held and cannot be asked for; told once for each other reason.
     case unavailable(reason: String)
+    /// The lease was held all the time, and for a while the database could not be asked to lengthen it.
+    case recovered(LeaseOutage)
+}
+
+/// A time within a term in which the database did not answer. Both instants are the server's.
+package struct LeaseOutage: Sendable, Hashable {
+    /// The last renewal before it.
+    package var from: Timestamp
+    /// The first one after it.
+    package var to: Timestamp
+    package var reason: String
 }
 
 /// The I/O around ``LeaderLease``.
@@ -30,6 +41,9 @@ package actor LeaseKeeper {
     private var reportedHolder: String?
     /// Why the last question failed; nil after one that was answered.
     private var failure: String?
+    /// Why the first question failed since one was answered to the lease's holder.
+    private var outage: String?
+    private nonisolated let renewal = Mutex<Timestamp?>(nil)
     /// Read by writers from anywhere, at any time.
     private nonisolated let lease: Mutex<LeaderLease>
 
@@ -62,6 +76,9 @@ package actor LeaseKeeper {
         return lease.withLock { $0.trusted(now: .now)?.epoch == token.epoch }
     }
 
+    /// When the database last confirmed the lease to this process, by its own clock.
+    package nonisolated var lastRenewal: Timestamp? { renewal.withLock(\.self) }
+
     /// The term in which something may be written at this instant; nil while there is none.
     package nonisolated var trustedToken: FencingToken? {
         lease.withLock { $0.trusted(now: .now) }.map { FencingToken(holder: holder, epoch: $0.epoch) }
@@ -86,7 +103,7 @@ package actor LeaseKeeper {
         else { return }
         do {
             try await LeaseQueries.release(
-                FencingToken(holder: holder, epoch: epoch), reason: "stopped", connected(),
+                FencingToken(holder: holder, epoch: epoch), reason: LeaseQueries.stopped, connected(),
                 deadline: .now + .seconds(2))
             logger.notice("lease given up", metadata: ["epoch": "\(epoch)"])
         } catch {
@@ -126,14 +143,23 @@ package actor LeaseKeeper {
             let connection = try await connected()
             if let epoch = lease.withLock(\.heldEpoch) {
                 let token = FencingToken(holder: holder, epoch: epoch)
-                let isRenewed = try await LeaseQueries.renew(
+                let renewedAt = try await LeaseQueries.renew(
                     token, timeToLive: timeToLive.inSeconds, connection, deadline: deadline)
-                act(isRenewed ? granted(epoch, askedAt) : refused(), reason: "another process has taken the lease")
+                act(
+                    renewedAt != nil ? granted(epoch, askedAt) : refused(),
+                    reason: "another process has taken the lease")
+                if let renewedAt { noteRenewal(renewedAt) }
             } else if let epoch = try await LeaseQueries.acquire(
-                holder: holder, address: address, timeToLive: timeToLive.inSeconds, connection, deadline: deadline)
+                holder: holder, address: address, timeToLive: timeToLive.inSeconds, sawOutage: outage != nil,
+                connection,
+                deadline: deadline)
             {
+                outage = nil
+                let renewedAt = try await LeaseQueries.renewedAt(connection, deadline: deadline)
+                renewal.withLock { $0 = renewedAt }
                 act(granted(epoch, askedAt), reason: "")
             } else if let other = try await LeaseQueries.holder(connection, deadline: deadline) {
+                outage = nil
                 if other.address != reportedHolder {
                     reportedHolder = other.address
                     report.yield(.waiting(heldBy: other.address))
@@ -146,10 +172,23 @@ package actor LeaseKeeper {
         }
     }
 
+    /// Takes a renewal that was confirmed; it may end a time without one.
+    private func noteRenewal(_ renewedAt: Timestamp) {
+        let before = renewal.withLock { renewal in
+            defer { renewal = renewedAt }
+            return renewal
+        }
+        if let reason = outage, let before, lease.withLock(\.heldEpoch) != nil {
+            report.yield(.recovered(LeaseOutage(from: before, to: renewedAt, reason: reason)))
+        }
+        outage = nil
+    }
+
     /// Takes a question that failed. A fault that lasts is told once and not every second.
     private func note(_ reason: String, _ error: any Error) {
         let isNew = reason != failure
         failure = reason
+        outage = outage ?? reason
         if isNew { logger.warning("the lease cannot be asked for", metadata: ["error": "\(error)"]) }
         let action = lease.withLock { $0.tick(now: .now) }
         act(action, reason: "the lease was not renewed in time: \(reason)")

@@ -5,20 +5,35 @@
 import PostgresDriver
 
 enum LeaseQueries {
+    /// Why a term ended whose holder gave it up.
+    static let stopped = "stopped"
+
     /// Takes the lease if nobody's is running; begins a term. Nil: somebody holds it.
+    ///
+    /// The term's row keeps until when recording was certain before it: the last renewal, or the last revision where that
+    /// is later. Both are this server's times; those of discovery results are not.
+    ///
+    /// - Parameter sawOutage: Whether this process lived and could not reach the database before.
     static func acquire(
-        holder: UUID128, address: String, timeToLive: Double, _ connection: PostgresConnection,
-        deadline: ContinuousClock.Instant
+        holder: UUID128, address: String, timeToLive: Double, sawOutage: Bool = false,
+        _ connection: PostgresConnection, deadline: ContinuousClock.Instant
     ) async throws -> Int64? {
         try await connection.transaction(deadline: deadline) { @Sendable connection in
+            // The row as it was is locked and joined: RETURNING alone knows only what it became.
             let rows = try await connection.query(
                 """
-                UPDATE ledger.lease SET holder = \(holder), epoch = epoch + 1, address = \(address), \
-                acquired_at = clock_timestamp(), \
+                UPDATE ledger.lease l SET holder = \(holder), epoch = l.epoch + 1, address = \(address), \
+                acquired_at = clock_timestamp(), renewed_at = clock_timestamp(), \
                 expires_at = clock_timestamp() + make_interval(secs => \(timeToLive)) \
-                WHERE name = 'allocator' AND expires_at <= clock_timestamp() RETURNING epoch
+                FROM (SELECT name, holder, renewed_at FROM ledger.lease WHERE name = 'allocator' \
+                AND expires_at <= clock_timestamp() FOR UPDATE) old \
+                WHERE l.name = old.name RETURNING l.epoch, old.holder, old.renewed_at
                 """)
-            guard let epoch = try rows.first?.decode(0, as: Int64.self) else { return nil }
+            guard let row = rows.first else { return nil }
+            let epoch = try row.decode(0, as: Int64.self)
+            let sameHolder = try row.decode(1, as: UUID128?.self) == holder
+            let renewedAt = try row.decode(2, as: Timestamp?.self)
+            let otherwise: Gap.Cause = sawOutage ? .databaseOutage : sameHolder ? .leaseLost : .crashed
             _ = try await connection.pipeline([
                 """
                 UPDATE ledger.term SET ended_at = clock_timestamp(), end_reason = 'lease expired' \
@@ -26,24 +41,39 @@ enum LeaseQueries {
                 """,
                 """
                 INSERT INTO ledger.term (epoch, holder, address, acquired_at, system_identifier, timeline, \
-                first_revision, first_digest) \
+                first_revision, first_digest, recorded_until, gap_cause) \
                 SELECT \(epoch), \(holder), \(address), clock_timestamp(), s.system_identifier, s.timeline, h.revision, \
-                h.digest FROM ledger.head h, ledger.server_identity() s WHERE h.name = 'allocator'
+                h.digest, CASE WHEN h.revision > 0 THEN greatest(h.at, \(renewedAt)) END, \
+                CASE WHEN h.revision > 0 THEN coalesce((SELECT 'stopped' FROM ledger.term p \
+                WHERE p.epoch = \(epoch - 1) AND p.end_reason = \(Self.stopped)), \(otherwise.rawValue)) END \
+                FROM ledger.head h, ledger.server_identity() s WHERE h.name = 'allocator'
                 """,
             ])
             return epoch
         }
     }
 
-    /// Lengthens the lease. A plain update of `expires_at` alone, which passes a writer's FOR KEY SHARE.
+    /// Lengthens the lease. A plain update of columns that are no key, which passes a writer's FOR KEY SHARE.
+    ///
+    /// - Returns: When, by the server's clock; nil: the lease is another's.
     static func renew(
         _ token: FencingToken, timeToLive: Double, _ connection: PostgresConnection, deadline: ContinuousClock.Instant
-    ) async throws -> Bool {
-        try await connection.execute(
+    ) async throws -> Timestamp? {
+        try await connection.query(
             """
-            UPDATE ledger.lease SET expires_at = clock_timestamp() + make_interval(secs => \(timeToLive)) \
-            WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch)
-            """, deadline: deadline) == 1
+            UPDATE ledger.lease SET renewed_at = clock_timestamp(), \
+            expires_at = clock_timestamp() + make_interval(secs => \(timeToLive)) \
+            WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch) RETURNING renewed_at
+            """, deadline: deadline
+        ).first?.decode(0, as: Timestamp.self)
+    }
+
+    /// When the lease was last renewed.
+    static func renewedAt(_ connection: PostgresConnection, deadline: ContinuousClock.Instant) async throws
+        -> Timestamp?
+    {
+        try await connection.query("SELECT renewed_at FROM ledger.lease WHERE name = 'allocator'", deadline: deadline)
+            .first?.decode(0, as: Timestamp?.self)
     }
 
     /// Ends the term now, so that another need not wait for the lease to run out.
@@ -53,7 +83,7 @@ enum LeaseQueries {
         _ = try await connection.pipeline(
             [
                 """
-                UPDATE ledger.lease SET expires_at = clock_timestamp() \
+                UPDATE ledger.lease SET expires_at = clock_timestamp(), renewed_at = clock_timestamp() \
                 WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch)
                 """,
                 """

@@ -48,6 +48,7 @@ package struct AllocatorConfiguration: Sendable {
     package var prometheus: PrometheusConfiguration
     package var collectors: CollectorSource
     package var lease: Lease
+    package var retention: RetentionPeriod
     package var database: DatabaseSource
     package var logging: LoggingConfiguration
     package var history: HistoryListener
@@ -80,6 +81,7 @@ package struct AllocatorConfiguration: Sendable {
         allowInsecureAuthSecrets = try values.boolean(.allowInsecureAuthSecrets)
         collectors = try Self.collectors(values)
         lease = try Self.lease(values)
+        retention = try RetentionPeriod(values)
         database = try DatabaseSource(values, environment: sources.environment)
         logging = try LoggingConfiguration(values)
         history = try Self.history(values, standard: listenAddress)
@@ -99,6 +101,7 @@ package struct AllocatorConfiguration: Sendable {
         if allowInsecureAuthSecrets != other.allowInsecureAuthSecrets { names.append("allow_insecure_auth_secrets") }
         if database != other.database { names.append("ledger.database_url or ledger.embedded") }
         if lease != other.lease { names.append("ledger.lease") }
+        if retention != other.retention { names.append("ledger.retention") }
         if history != other.history { names.append("ledger.history_api") }
         return names
     }

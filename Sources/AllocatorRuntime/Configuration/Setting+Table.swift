@@ -127,7 +127,10 @@ extension Setting {
                 .choice(["hold"], later: ["continue"]), "hold",
                 "`hold` serves the last committed revision until PostgreSQL is back; `continue` is not supported yet")
         case .retention:
-            ours(.duration, "", "how long history is kept", .notYet("leave it out; history is kept without limit"))
+            ours(
+                .duration, "90d",
+                "how long history is kept: whole days that are older, sealed and under no legal hold are dropped; `0s` keeps "
+                    + "everything")
         case .standbyDiscovery:
             ours(
                 .choice(["cold"], later: ["warm"]), "cold",

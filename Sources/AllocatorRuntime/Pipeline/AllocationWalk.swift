@@ -30,27 +30,30 @@ struct WalkSettings: Sendable {
 actor AllocationWalk {
     private var settings: WalkSettings
     private let table: LabelTable
-    private let publisher: SnapshotPublisher
-    private let writer: LedgerWriter
+    let publisher: SnapshotPublisher
+    let writer: LedgerWriter
     private let discovery: DiscoveryManager
     private let isTrusted: @Sendable (FencingToken) -> Bool
+    private let lastRenewal: @Sendable () -> Timestamp?
     private var configuration: ConfigurationDocument
     private var pipeline: JobPipeline
     private let metrics = WalkMetrics()
-    private let logger: Logger
+    let logger: Logger
 
-    private var state: AllocationState
-    private var head: LedgerHead?
+    var state: AllocationState
+    var head: LedgerHead?
     private var recordedConfiguration: ConfigurationRecord?
-    private var recordedPlacement: Placement?
-    private var needsLoad = true
-    private var token: FencingToken?
+    var recordedPlacement: Placement?
+    var needsLoad = true
+    var token: FencingToken?
     private var collectors: CollectorSet?
     private var reports: [DiscoveryReportDraft] = []
     private var reportsSentAt = ContinuousClock.now
     /// The last result of each provider, of those that came while nothing could be recorded. Groups are handed over
     /// again; results are not.
     private var keptReports: [ProviderID: DiscoveryReport] = [:]
+    /// A time of this term in which nothing could be recorded.
+    var gap = RecordingGap()
     /// What the last step failed by; nil after one that went well.
     private var fault: String?
     /// Why the ledger could not be read while another process leads.
@@ -58,7 +61,8 @@ actor AllocationWalk {
 
     init(
         settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter,
-        discovery: DiscoveryManager, isTrusted: @escaping @Sendable (FencingToken) -> Bool, logger: Logger
+        discovery: DiscoveryManager, isTrusted: @escaping @Sendable (FencingToken) -> Bool,
+        lastRenewal: @escaping @Sendable () -> Timestamp?, logger: Logger
     ) throws {
         self.settings = settings
         self.table = table
@@ -66,6 +70,7 @@ actor AllocationWalk {
         self.writer = writer
         self.discovery = discovery
         self.isTrusted = isTrusted
+        self.lastRenewal = lastRenewal
         self.logger = logger
         configuration = ConfigurationDocument(settings)
         pipeline = try JobPipeline(
@@ -88,6 +93,7 @@ actor AllocationWalk {
             collectors = set
             try await step { try await self.takeCollectors($0) }
         case .configuration(let reloaded): try await take(reloaded)
+        case .operation(let operation): try await take(operation)
         case .discovery(let batch):
             // Without the lease nothing can be recorded; all of it is asked for again when this process leads.
             guard token != nil else { return keep(batch.reports) }
@@ -122,6 +128,13 @@ actor AllocationWalk {
             publisher.update {
                 $0.becomeStale(because: reason)
                 if $0.role == .starting { $0.role = .waiting(heldBy: "nobody known") }
+            }
+        case .recovered(let outage):
+            try await step { token in
+                // What was recorded meanwhile was.
+                let from = max(outage.from, self.head?.at ?? outage.from)
+                try await self.recordGap(
+                    self.gap.gap(from: from, to: outage.to, because: outage.reason), token)
             }
         case .leading(let granted):
             token = granted
@@ -158,7 +171,7 @@ actor AllocationWalk {
 
     /// Runs one step as the leader. Errors that time can mend are logged, and the state is loaded again before the
     /// next step; the last good snapshot stays.
-    private func step(_ body: (FencingToken) async throws -> Void) async throws {
+    func step(_ body: (FencingToken) async throws -> Void) async throws {
         guard let token else { return }
         do {
             if needsLoad {
@@ -166,6 +179,7 @@ actor AllocationWalk {
                 try await beginTerm(token)
             }
             try await body(token)
+            try await closeGap(token)
             let hasState = head != nil
             publisher.update {
                 $0.staleness = nil
@@ -183,6 +197,10 @@ actor AllocationWalk {
     /// Tells of a fault, once for as long as it stays the same.
     private func note(_ error: LedgerError, _ message: Logger.Message) {
         let text = "\(error)"
+        if error.isRetryable {
+            let certain = [head?.at, lastRenewal()].compactMap(\.self).max()
+            gap.failed(certainUntil: certain, because: text)
+        }
         publisher.update { $0.becomeStale(because: text) }
         guard fault != text else { return }
         fault = text
@@ -193,6 +211,7 @@ actor AllocationWalk {
     private func beginTerm(_ token: FencingToken) async throws {
         let current = try await writer.currentHead()
         if needsLoad || current?.digest != head?.digest { try await load() }
+        try await recordTermStart(token)
         try await recordConfiguration(token)
         try await takeCollectors(token)
         await discovery.requestFullHandOver()
@@ -298,7 +317,7 @@ actor AllocationWalk {
 
     /// Appends, again and again while the fault is one that passes and the lease can still be trusted. The change id
     /// stays the same, so a commit whose outcome was unknown is found instead of repeated.
-    private func commit(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
+    func commit(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
         var pause = Duration.milliseconds(50)
         // Set before the attempt: whatever ends it early leaves the state ahead of the ledger.
         needsLoad = true
@@ -374,7 +393,7 @@ actor AllocationWalk {
     }
 
     /// Jobs whose discovery has not shown yet whether they have targets.
-    private func pendingJobs() -> Set<String> {
+    func pendingJobs() -> Set<String> {
         let known = state.jobsKnownToBeComplete
         return Set(settings.scrapeConfigs.lazy.map(\.jobName).filter { !known.contains($0) })
     }

@@ -25,11 +25,13 @@ package struct AllocatorService: Service {
         package var address: String
         /// This process alone has the database: a lease left by a predecessor that died needs no waiting for.
         package var ownsDatabase: Bool
+        /// How long history is kept; nil: for ever.
+        package var retention: Duration?
 
         package init(
             strategy: StrategyConfiguration, scrapeConfigs: [ScrapeConfig], filterTargets: Bool,
             collectors: CollectorSource, leaseTimeToLive: Duration, leaseRenewInterval: Duration, address: String,
-            ownsDatabase: Bool
+            ownsDatabase: Bool, retention: Duration? = nil
         ) {
             self.strategy = strategy
             self.scrapeConfigs = scrapeConfigs
@@ -39,6 +41,7 @@ package struct AllocatorService: Service {
             self.leaseRenewInterval = leaseRenewInterval
             self.address = address
             self.ownsDatabase = ownsDatabase
+            self.retention = retention
         }
     }
 
@@ -78,7 +81,8 @@ package struct AllocatorService: Service {
         let walk = try AllocationWalk(
             settings: WalkSettings(settings), table: intake.table, publisher: publisher,
             writer: LedgerWriter(configuration: postgres, table: intake.table, logger: logger),
-            discovery: intake.manager, isTrusted: { lease.isTrusted($0) }, logger: logger)
+            discovery: intake.manager, isTrusted: { lease.isTrusted($0) }, lastRenewal: { lease.lastRenewal },
+            logger: logger)
 
         do {
             try await cancelWhenGracefulShutdown {
@@ -141,6 +145,11 @@ package struct AllocatorService: Service {
                     try Task.checkCancellation()
                 }
             }
+            let keeper = RetentionKeeper(
+                configuration: postgres, retention: settings.retention,
+                recorder: WalkRecorder { await events.send($0) },
+                token: { lease.trustedToken }, logger: logger)
+            group.addTask { try await keeper.run() }
             group.addTask { try await lease.run() }
             group.addTask { for await transition in lease.transitions { await events.send(.lease(transition)) } }
             group.addTask { while true { await events.send(.discovery(try await intake.manager.nextBatch())) } }

@@ -15,6 +15,8 @@ enum WalkEvent: Sendable {
     case collectors(CollectorSet)
     /// The configuration file has changed.
     case configuration(ReloadedConfiguration)
+    /// Something is to be recorded that changes no target.
+    case operation(WalkOperation)
     /// A second has passed.
     case tick
 }

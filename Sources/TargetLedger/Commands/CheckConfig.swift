@@ -44,6 +44,7 @@ struct CheckConfig: ParsableCommand {
                 "lease",
                 "\(text(configuration.lease.timeToLive)), renewed every \(text(configuration.lease.renewInterval))"
             ),
+            ("retention", configuration.retention.duration.map(text) ?? "without limit"),
             ("history_api", describe(configuration.history)),
         ]
         return Report(

@@ -17,14 +17,16 @@ enum LedgerDatabase {
 
     /// Runs `body` with the database at hand.
     ///
+    /// - Parameter writing: Whether the server has to take writes although none makes a cluster.
     /// - Throws: ``CommandFailure`` of status ``ExitStatus/unreachable`` when the database cannot be had, and what
     ///   `body` throws.
     static func open<Value: Sendable>(
-        _ source: DatabaseSource, absence: Absence = .isAnError, logger: Logger,
+        _ source: DatabaseSource, absence: Absence = .isAnError, writing: Bool = false, logger: Logger,
         _ body: (PostgresConfiguration) async throws -> Value
     ) async throws -> Value {
         // What only reads may read a standby, too.
-        let target: PostgresConfiguration.SessionTarget = absence == .isAnError ? .any : .readWrite
+        let isReading = absence == .isAnError && !writing
+        let target: PostgresConfiguration.SessionTarget = isReading ? .any : .readWrite
         switch source {
         case .url(let url): return try await CommandFailure.naming(try configuration(url, target), body)
         case .environment: return try await CommandFailure.naming(try configuration("", target), body)

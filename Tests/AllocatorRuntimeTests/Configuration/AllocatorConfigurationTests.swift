@@ -24,6 +24,7 @@ import Testing
             configuration.collectors
                 == CollectorSource(listed: [Collector(name: "otelcol-0"), Collector(name: "otelcol-1")]))
         #expect(configuration.lease == .init(timeToLive: .seconds(10), renewInterval: .seconds(3)))
+        #expect(configuration.retention.duration == .seconds(90 * 86_400))
         #expect(configuration.database == .embedded(dataDirectory: "./data", binariesDirectory: nil))
         #expect(configuration.logging.level == .info)
         #expect(configuration.logging.format.encoder == .json)

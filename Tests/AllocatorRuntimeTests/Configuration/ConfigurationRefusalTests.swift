@@ -52,7 +52,10 @@ import Testing
                 "allocation_strategy: per-node",
                 #"file:7:22: allocation_strategy: "per-node" is not supported yet; allowed: "consistent-hashing", "least-weighted""#
             ),
-            ("  retention: 90d", "file:7:14: ledger.retention: not supported yet; allowed: leave it out"),
+            (
+                "  retention: 2h",
+                "file:7:14: ledger.retention: expected at least 1d, or 0s to keep everything"
+            ),
             (
                 "  on_database_outage: continue",
                 #"file:7:23: ledger.on_database_outage: "continue" is not supported yet; allowed: "hold""#

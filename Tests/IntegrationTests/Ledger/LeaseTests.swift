@@ -115,9 +115,9 @@ import Testing
             let token = ledger.token
             try await writing.transaction { @Sendable connection in
                 try await LedgerQueries.fence(token, connection)
-                let isRenewed = try await LeaseQueries.renew(
+                let renewedAt = try await LeaseQueries.renew(
                     token, timeToLive: 600, other, deadline: .now + .seconds(30))
-                #expect(isRenewed)
+                #expect(renewedAt != nil)
                 // Ended, but held by the write: whoever takes it over has to wait.
                 try await other.execute("UPDATE ledger.lease SET expires_at = clock_timestamp()")
                 let error = await #expect(throws: (any Error).self) {
@@ -141,9 +141,10 @@ import Testing
             let successor = try await LedgerFixture.takeLease(ledger.configuration)
             let connection = try await connect(ledger)
             #expect(
-                try await LeaseQueries.renew(old, timeToLive: 600, connection, deadline: .now + .seconds(30)) == false)
+                try await LeaseQueries.renew(old, timeToLive: 600, connection, deadline: .now + .seconds(30)) == nil)
             #expect(
-                try await LeaseQueries.renew(successor, timeToLive: 600, connection, deadline: .now + .seconds(30)))
+                try await LeaseQueries.renew(successor, timeToLive: 600, connection, deadline: .now + .seconds(30))
+                    != nil)
             // Nor can its goodbye end it.
             try await LeaseQueries.release(old, reason: "stopped", connection, deadline: .now + .seconds(30))
             #expect(try await LeaseQueries.holder(connection, deadline: .now + .seconds(30)) != nil)

@@ -21,14 +21,19 @@ struct LedgerFixture: Sendable {
     static let strategy = StrategyConfiguration.consistentHashing(.v1)
 
     /// Runs `body` with a ledger of its own.
+    ///
+    /// - Parameter prepare: Changes the database after it is migrated, or how sessions begin.
     static func with<T>(
-        isolation: isolated (any Actor)? = #isolation, _ body: (inout LedgerFixture) async throws -> T
+        isolation: isolated (any Actor)? = #isolation,
+        prepare: (inout PostgresConfiguration) async throws -> Void = { _ in },
+        _ body: (inout LedgerFixture) async throws -> T
     ) async throws -> T {
         await Turns.shared.enter()
         defer { Turns.shared.leave() }
         return try await TestPostgres.withDatabase { connectionString in
-            let configuration = try PostgresConfiguration(connectionString: connectionString)
+            var configuration = try PostgresConfiguration(connectionString: connectionString)
             _ = try await Migrator.migrate(configuration, logger: TestPostgres.logger)
+            try await prepare(&configuration)
             var fixture = try await LedgerFixture(configuration)
             let result: Result<T, any Error>
             do {

@@ -1,0 +1,33 @@
+//
+// RetentionPeriod.swift: how long history is kept.
+//
+
+import PrometheusConfig
+
+/// The setting `ledger.retention`.
+package struct RetentionPeriod: Sendable, Equatable {
+    /// Nil: for ever.
+    package var duration: Duration?
+
+    /// The day before today is always kept, so less than a day means nothing.
+    private static let durationMin = Duration.seconds(86_400)
+
+    /// Reads only this setting, so that days can be looked at while another part of the file is broken.
+    ///
+    /// - Throws: ``ConfigurationError``.
+    package init(_ sources: ConfigurationSources) throws(ConfigurationError) {
+        try self.init(SettingValues(sources))
+    }
+
+    init(_ values: SettingValues) throws(ConfigurationError) {
+        // The table's default is a text like any that is given.
+        let given =
+            try values.duration(.retention)
+            ?? (try? PrometheusDuration(parsing: Setting.retention.row.initial))?.duration
+        guard let given, given != .zero else { return }
+        guard given >= Self.durationMin else {
+            throw values.refusal(.retention, "expected at least 1d, or 0s to keep everything")
+        }
+        duration = given
+    }
+}
