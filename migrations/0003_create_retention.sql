@@ -155,7 +155,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
 -- Every partition there is, wherever it stands between being written to and being gone.
 CREATE VIEW ledger.retention_partition AS
     SELECT c.relname::text AS partition, p.name AS parent, p.place,
-           to_date(right(c.relname, 8), 'YYYYMMDD') AS day, c.oid AS relation,
+           to_date(substring(c.relname FROM '_([0-9]{8})$'), 'YYYYMMDD') AS day, c.oid AS relation,
            CASE WHEN i.inhrelid IS NULL THEN 'detached' WHEN i.inhdetachpending THEN 'detaching' ELSE 'attached' END AS state,
            EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'sealed') AS is_closed
     FROM ledger.retention_parent p

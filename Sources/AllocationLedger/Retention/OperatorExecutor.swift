@@ -137,7 +137,8 @@ package struct OperatorExecutor: Sendable {
         before: Timestamp, exports: [RetentionDay: Digest32], askedBy: String, _ connection: PostgresConnection
     ) async throws -> (text: String, isRefused: Bool) {
         let plan = try await catalogue(connection)
-        let days = plan.droppable(before: before)
+        // Where files were asked for, no day may go that is in none.
+        let days = plan.droppable(before: before).prefix { exports.isEmpty || exports[$0] != nil }
         var done: [String] = []
         for day in days {
             let seals = try await seals(of: day, connection)

@@ -131,10 +131,10 @@ actor AllocationWalk {
             }
         case .recovered(let outage):
             try await step { token in
-                // What was recorded meanwhile was.
-                let from = max(outage.from, self.head?.at ?? outage.from)
+                // A fault of the walk's own says the same, and what was recorded since says that it was over.
+                guard !self.gap.isOpen, let head = self.head, head.at <= outage.from else { return }
                 try await self.recordGap(
-                    self.gap.gap(from: from, to: outage.to, because: outage.reason), token)
+                    self.gap.gap(from: outage.from, to: outage.to, because: outage.reason), token)
             }
         case .leading(let granted):
             token = granted

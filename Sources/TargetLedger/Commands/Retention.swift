@@ -150,6 +150,9 @@ struct RetentionDrop: AsyncParsableCommand {
                 return (plan, try await limit(period, plan, connection))
             }
             guard let before else { return Console.output.write("nothing to drop: history is kept without limit\n") }
+            if !dryRun, plan.obstacles(before: before).isEmpty, plan.unfinished.isEmpty {
+                return Console.output.write("nothing to drop\n")
+            }
             if dryRun { return try Self.preview(plan, before: before, as: output, to: .output) }
             var bound = before
             var exports: [RetentionDay: Digest32] = [:]

@@ -92,6 +92,7 @@ import Testing
                 .replacing(/\d+ revisions/, with: "N revisions")
                 .replacing(/revision \d+/, with: "revision N")
                 .replacing(/version \d+$/, with: "version N")
+                .replacing(/hold \d+/, with: "hold N")
                 .replacing(/[0-9a-f]{64}/, with: "DIGEST")
                 // The jobs' first targets may come in one revision or in two.
                 .replacing("files, target-ledger", with: "files")

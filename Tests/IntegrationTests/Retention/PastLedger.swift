@@ -102,6 +102,16 @@ struct PastLedger {
         try await executing { try await $0.run(operation, askedBy: "test", $1) }
     }
 
+    /// Records that a day is given up, and does nothing about its tables.
+    func giveUp(_ day: RetentionDay) async throws {
+        let seals = try await read { connection in
+            var sealer = DaySealer(day)
+            return try await sealer.seals(connection)
+        }
+        let recorder = TermRecorder(writer: ledger.writer, placement: ledger.state.placement, token: ledger.token)
+        _ = try await recorder.record(.drop(day, seals, export: nil, askedBy: "test"))
+    }
+
     func catalogue() async throws -> DayCatalogue { try await read { try await DayCatalogue.read($0) } }
 
     func read<T: Sendable>(_ body: @Sendable (isolated PostgresConnection) async throws -> T) async throws -> T {
