@@ -107,9 +107,11 @@ END $$;
 
 -- Partitions --------------------------------------------------------------------------------------------------------------
 
--- The five tables of a day, in the order in which they are given up: whoever reads begins with the revisions.
+-- The tables of a day, in the order in which they are given up: whoever reads begins with the revisions. What is derived
+-- from the others is not sealed, and goes with them.
 CREATE VIEW ledger.retention_parent AS
-    SELECT name, place FROM unnest(ARRAY['revision', 'target_event', 'collector_event', 'discovery_report', 'delivery'])
+    SELECT name, place, name = 'state_snapshot' AS is_derived FROM unnest(
+        ARRAY['revision', 'target_event', 'collector_event', 'discovery_report', 'delivery', 'state_snapshot'])
     WITH ORDINALITY AS t(name, place);
 
 -- Makes the partitions from the day before until so many days after, where they are not there and were not given up.
@@ -128,10 +130,12 @@ BEGIN
     -- Two processes that start together make them once.
     PERFORM pg_advisory_xact_lock(hashtextextended('ledger.ensure_partitions', 0));
     FOR day IN SELECT today + n FROM generate_series(-1, days) AS n LOOP
-        FOR parent IN SELECT p.name FROM ledger.retention_parent p ORDER BY p.place LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM ledger.seal s WHERE s.partition = 'revision_' || to_char(day, 'YYYYMMDD'));
+        FOR parent IN SELECT c.relname FROM pg_class c
+            WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind = 'p' ORDER BY c.oid
+        LOOP
             partition := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
             CONTINUE WHEN to_regclass(format('ledger.%I', partition)) IS NOT NULL;
-            CONTINUE WHEN EXISTS (SELECT FROM ledger.seal s WHERE s.partition = format('%s_%s', parent, to_char(day, 'YYYYMMDD')));
             -- Made aside and attached: PARTITION OF would lock readers out.
             EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.%I INCLUDING ALL)', partition, parent);
             EXECUTE format('CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON ledger.%I '
@@ -154,7 +158,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
 
 -- Every partition there is, wherever it stands between being written to and being gone.
 CREATE VIEW ledger.retention_partition AS
-    SELECT c.relname::text AS partition, p.name AS parent, p.place,
+    SELECT c.relname::text AS partition, p.name AS parent, p.place, p.is_derived,
            to_date(substring(c.relname FROM '_([0-9]{8})$'), 'YYYYMMDD') AS day, c.oid AS relation,
            CASE WHEN i.inhrelid IS NULL THEN 'detached' WHEN i.inhdetachpending THEN 'detaching' ELSE 'attached' END AS state,
            EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'sealed') AS is_closed
@@ -183,13 +187,16 @@ CREATE VIEW ledger.active_hold AS
 
 CREATE FUNCTION ledger.require_droppable(dropped text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE held bigint;
+DECLARE
+    held bigint;
+    -- What is derived goes when the day's revisions may.
+    bound text := CASE WHEN dropped LIKE 'state\_snapshot\_%' THEN 'revision_' || right(dropped, 8) ELSE dropped END;
 BEGIN
-    IF NOT EXISTS (SELECT FROM ledger.seal s JOIN ledger.partition_drop d USING (partition) WHERE s.partition = dropped) THEN
+    IF NOT EXISTS (SELECT FROM ledger.seal s JOIN ledger.partition_drop d USING (partition) WHERE s.partition = bound) THEN
         RAISE EXCEPTION '% is refused to be dropped: it is not sealed, or no revision says so', dropped
             USING ERRCODE = 'check_violation';
     END IF;
-    SELECT min(h.hold) INTO held FROM ledger.active_hold h JOIN ledger.seal s ON s.partition = dropped
+    SELECT min(h.hold) INTO held FROM ledger.active_hold h JOIN ledger.seal s ON s.partition = bound
         WHERE h.from_at < s.to_at AND h.to_at > s.from_at;
     IF held IS NOT NULL THEN
         RAISE EXCEPTION '% is refused to be dropped: hold % keeps it', dropped, held USING ERRCODE = 'check_violation';
@@ -228,7 +235,7 @@ END $$;
 -- For people and for `retention status`: one row a day, the latest first.
 CREATE VIEW ledger.retention_day AS
     SELECT day, count(p.partition) AS partitions, bool_and(p.state = 'attached') AS is_attached,
-           bool_and(s.partition IS NOT NULL) AS is_sealed, bool_or(d.partition IS NOT NULL) AS is_given_up,
+           bool_and(s.partition IS NOT NULL OR p.is_derived) AS is_sealed, bool_or(d.partition IS NOT NULL) AS is_given_up,
            sum(s.rows)::bigint AS sealed_rows, sum(pg_total_relation_size(p.relation))::bigint AS bytes
     FROM ledger.retention_partition p
     LEFT JOIN ledger.seal s USING (partition)

@@ -39,6 +39,9 @@ package struct SealRecord: Sendable, Hashable {
         self.tree = tree
     }
 
+    /// With what the detail of the revision begins that records a drop.
+    package static let dropMark = "dropped "
+
     /// What the detail of the revision that records the drop says of this seal; a detail may name several.
     package var mention: String { "seal \(sealDigest)" }
 

@@ -100,7 +100,7 @@ package struct DayCatalogue: Sendable {
         of day: RetentionDay, _ connection: isolated PostgresConnection
     ) async throws -> Int64 {
         var rows: Int64 = 0
-        for table in HistoryTable.allCases {
+        for table in HistoryTable.recorded {
             let time = SQL(unsafeSQL: table.timeColumn)
             rows +=
                 try await connection.query(

@@ -27,7 +27,7 @@ package struct DayExport {
         _ connection: isolated PostgresConnection, to sink: ([UInt8]) throws -> Void
     ) async throws {
         var export = self
-        for table in HistoryTable.allCases {
+        for table in HistoryTable.recorded {
             var buffer: [UInt8] = []
             try await connection.copyOut("COPY (\(export.query(table))) TO STDOUT (FORMAT binary)") { row in
                 try row.withBytes { if let bytes = $0 { buffer.append(contentsOf: bytes) } }
@@ -82,6 +82,7 @@ package struct DayExport {
                 "LEFT JOIN ledger.collector c ON c.id = e.collector", "e.revision, e.ordinal")
         case .discoveryReport: return select("", "", "e.first_at, e.job, e.provider, e.source")
         case .delivery: return select("", "", "e.first_fetch_at, e.collector, e.job")
+        case .stateSnapshot: return select("", "", "e.at, e.block")
         }
     }
 }

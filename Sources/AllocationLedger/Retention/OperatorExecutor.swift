@@ -125,7 +125,7 @@ package struct OperatorExecutor: Sendable {
     private func close(_ day: RetentionDay, _ connection: PostgresConnection) async throws {
         // Writers of a day that is over are few, and none takes long.
         try await connection.execute("SELECT set_config('lock_timeout', '2s', false)")
-        for table in HistoryTable.allCases {
+        for table in HistoryTable.recorded {
             try await connection.execute("SELECT ledger.close_partition(\(day.partition(of: table)))")
         }
     }
@@ -193,7 +193,7 @@ package struct OperatorExecutor: Sendable {
 
     private func seals(of day: RetentionDay, _ connection: PostgresConnection) async throws -> [SealRecord] {
         try await LedgerError.translating {
-            let names = HistoryTable.allCases.map { day.partition(of: $0) }
+            let names = HistoryTable.recorded.map { day.partition(of: $0) }
             let rows = try await connection.query(
                 """
                 SELECT partition, from_at, to_at, rows, first_revision, last_revision, digest, tree FROM ledger.seal \

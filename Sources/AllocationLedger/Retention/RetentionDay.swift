@@ -51,11 +51,16 @@ package enum HistoryTable: String, Sendable, CaseIterable {
     case collectorEvent = "collector_event"
     case discoveryReport = "discovery_report"
     case delivery
+    /// Whole states from time to time; nothing but what the events say.
+    case stateSnapshot = "state_snapshot"
+
+    /// Those that hold what is nowhere else: they are sealed, counted and exported.
+    static let recorded: [HistoryTable] = [.revision, .targetEvent, .collectorEvent, .discoveryReport, .delivery]
 
     /// The column that says to which day a row belongs.
     var timeColumn: String {
         switch self {
-        case .revision, .targetEvent, .collectorEvent: "at"
+        case .revision, .targetEvent, .collectorEvent, .stateSnapshot: "at"
         case .discoveryReport: "first_at"
         case .delivery: "first_fetch_at"
         }

@@ -121,6 +121,7 @@ struct PastLedger {
     /// Names of the tables of a day that are there.
     func tables(of day: RetentionDay) async throws -> Int64 {
         try await ledger.number(
-            "SELECT count(*) FROM ledger.retention_partition WHERE partition LIKE \("%\(day.suffix)")")
+            "SELECT count(*) FROM ledger.retention_partition WHERE NOT is_derived AND partition LIKE \("%\(day.suffix)")"
+        )
     }
 }
