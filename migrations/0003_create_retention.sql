@@ -25,7 +25,7 @@ COMMENT ON COLUMN ledger.gap.cause IS
 
 -- Seals -----------------------------------------------------------------------------------------------------------------
 
-ALTER TABLE ledger.seal ADD COLUMN revision bigint NOT NULL;
+ALTER TABLE ledger.seal ADD COLUMN revision bigint;
 COMMENT ON TABLE ledger.seal IS 'One row for each partition of a day that is over: what it held, and can no longer change.';
 COMMENT ON COLUMN ledger.seal.revision IS 'The revision that recorded the seal; its cause_detail names the seal''s digest.';
 

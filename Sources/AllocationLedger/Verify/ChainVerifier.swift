@@ -27,6 +27,8 @@ package struct ChainVerifier {
     private var previous = Digest32.zero
     private var previousAt: Timestamp?
     private var expected: Int64 = 1
+    /// The last revision that retention has dropped; 0: none.
+    private var dropped: Int64 = 0
 
     private static let revisionsPerSlice: Int64 = 500
     /// After this many findings the rest adds nothing.
@@ -72,7 +74,8 @@ package struct ChainVerifier {
         let last = try await connection.query("SELECT coalesce(max(revision), 0) FROM ledger.revision").first?
             .decode(0, as: Int64.self)
         let end = max(tip, last ?? 0)
-        var start: Int64 = 1
+        try await skipDropped(connection)
+        var start = expected
         while start <= end, report.findings.count < Self.findingsMax {
             let stop = min(start + Self.revisionsPerSlice - 1, end)
             try await checkSlice(start, stop, connection)
@@ -83,6 +86,22 @@ package struct ChainVerifier {
         try await checkStrays(end, connection)
         try await checkCurrentState(connection)
         return report
+    }
+
+    /// Goes on from the seal of what retention has dropped.
+    private mutating func skipDropped(_ connection: isolated PostgresConnection) async throws {
+        let row = try await connection.query(
+            """
+            SELECT s.last_revision, s.digest FROM ledger.seal s JOIN ledger.partition_drop d USING (partition) \
+            WHERE s.partition LIKE 'revision%' AND s.last_revision IS NOT NULL \
+            AND NOT EXISTS (SELECT FROM ledger.revision v WHERE v.revision <= s.last_revision) \
+            ORDER BY s.last_revision DESC LIMIT 1
+            """
+        ).first
+        guard let row, let digest = Digest32(try row.decode(1, as: [UInt8].self)) else { return }
+        dropped = try row.decode(0)
+        expected = dropped + 1
+        previous = digest
     }
 
     private mutating func find(
@@ -216,6 +235,7 @@ package struct ChainVerifier {
                        ORDER BY target, revision DESC) e ON e.target = c.target \
             LEFT JOIN ledger.target t ON t.id = coalesce(c.target, e.target) \
             WHERE (c.target IS NULL AND e.label_set_after IS NOT NULL) OR (c.target IS NOT NULL AND \
+            NOT (e.target IS NULL AND c.since_revision <= \(dropped)) AND \
             (e.label_set_after IS DISTINCT FROM c.label_set OR e.collector_after IS DISTINCT FROM c.collector)) \
             ORDER BY 1 LIMIT 10
             """)

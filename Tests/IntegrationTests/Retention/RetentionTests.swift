@@ -181,7 +181,7 @@ import Testing
                 var dropper = DayDropper(logger: TestPostgres.logger)
                 dropper.readersPatience = .milliseconds(200)
                 let status = try #require(try await past.catalogue().unfinished.first)
-                #expect(status.partitions.count == 5)
+                #expect(status.partitions.count >= 5)
                 #expect(try await dropper.drop(status, connection) == false)
             }
             #expect(try await past.catalogue().unfinished.first?.partitions.first?.state == .detaching)
