@@ -107,11 +107,11 @@ END $$;
 
 -- Partitions --------------------------------------------------------------------------------------------------------------
 
--- The tables of a day, in the order in which they are given up: whoever reads begins with the revisions. What is derived
--- from the others is not sealed, and goes with them.
+-- The tables of a day, in the order in which they are given up. What is derived from the others is not sealed, and goes first:
+-- it must not be read without them. Then the revisions, with which whoever reads begins.
 CREATE VIEW ledger.retention_parent AS
     SELECT name, place, name = 'state_snapshot' AS is_derived FROM unnest(
-        ARRAY['revision', 'target_event', 'collector_event', 'discovery_report', 'delivery', 'state_snapshot'])
+        ARRAY['state_snapshot', 'revision', 'target_event', 'collector_event', 'discovery_report', 'delivery'])
     WITH ORDINALITY AS t(name, place);
 
 -- Makes the partitions from the day before until so many days after, where they are not there and were not given up.
