@@ -41,10 +41,9 @@ package struct RetentionDay: Sendable, Hashable, Comparable, CustomStringConvert
     func partition(of table: HistoryTable) -> String { "\(table.rawValue)_\(suffix)" }
 }
 
-/// The tables of history that are partitioned by day, in the order in which a day's partitions are given up.
-///
-/// Revisions go first: whoever reads history begins with the oldest revision there is, so nobody can be reading a day whose
-/// revisions are gone when its events go.
+/// The tables of history that are partitioned by day. `ledger.retention_parent` says in which order they are given up: of
+/// those that are recorded revisions go first, because whoever reads history begins with the oldest revision there is, so
+/// nobody can be reading a day whose revisions are gone when its events go.
 package enum HistoryTable: String, Sendable, CaseIterable {
     case revision
     case targetEvent = "target_event"
