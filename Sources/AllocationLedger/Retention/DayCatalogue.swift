@@ -149,7 +149,7 @@ package struct DayCatalogue: Sendable {
     /// What stands against dropping each day that ends before an instant; the days without an obstacle can go.
     package func obstacles(before: Timestamp) -> [(day: RetentionDay, obstacle: Obstacle?)] {
         var kept: RetentionDay?
-        return days.filter { !$0.isGivenUp && $0.day.end <= before }.map { status in
+        return days.filter { !$0.isGivenUp && $0.day.end <= before && $0.day.start <= now }.map { status in
             let obstacle = kept.map { Obstacle.follows($0) } ?? self.obstacle(status)
             if obstacle != nil { kept = kept ?? status.day }
             return (status.day, obstacle)
