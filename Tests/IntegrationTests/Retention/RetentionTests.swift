@@ -59,7 +59,7 @@ import Testing
                 }
             }
         }
-        let kept = try await past.read { try await Set(StateWalk.all(at: points[3], $0)) }
+        let kept = try await past.read { try await Set(StateWalk(at: points[3], $0).all($0)) }
         #expect(kept == states[3])
         // What is current says since when, whether or not that revision is still there.
         #expect(
@@ -272,7 +272,7 @@ import Testing
 extension PastLedger {
     func states(at points: [RevisionPoint]) async throws -> [Set<StateWalk.Row>] {
         var states: [Set<StateWalk.Row>] = []
-        for point in points { states.append(try await read { try await Set(StateWalk.all(at: point, $0)) }) }
+        for point in points { states.append(try await read { try await Set(StateWalk(at: point, $0).all($0)) }) }
         return states
     }
 }
