@@ -1,4 +1,4 @@
--- 0003_seal_tree: keeps the edge of the log's tree with the seal of a dropped partition.
+-- 0004_seal_tree: keeps the edge of the log's tree with the seal of a dropped partition.
 --
 -- Why:    the root over all revisions must be computable after the first ones were dropped: checkpoints and proofs of what
 --         is kept need it.

@@ -1,4 +1,4 @@
--- 0004_create_retention: days that are sealed and dropped, legal holds, requests of operators, and what makes gaps certain.
+-- 0005_create_retention: days that are sealed and dropped, legal holds, requests of operators, and what makes gaps certain.
 --
 -- Why:    a day that is over is closed and sealed; a sealed day that no hold keeps is detached and dropped. All of it is
 --         decided by the fenced writer as revisions, and the server itself refuses to drop what is not sealed, not recorded
