@@ -99,7 +99,8 @@ struct BenchmarkLedger {
 
     func script(_ text: String) async throws {
         let connection = try await PostgresConnection.connect(configuration, logger: BenchmarkCluster.logger)
-        try await connection.executeScript(unsafeSQL: text)
+        // Some fill tables with millions of rows.
+        try await connection.executeScript(unsafeSQL: text, deadline: .now + .seconds(1800))
         await connection.close()
     }
 

@@ -25,7 +25,7 @@ package final class DiscoveryManager: Sendable {
 
     /// Groups in a batch after which no further job is added, so that a million targets that arrive together need not
     /// be held as values all at once. A job is never split: what moves between its sources moves in one step.
-    private static let groupsPerBatchMax = 131_072
+    private static let groupsPerBatchMax = 65_536
 
     private let table: LabelTable
     private let watcher: FileWatcher
