@@ -60,6 +60,22 @@ struct RecordEncoder {
         count += 4
     }
 
+    /// Appends fields that are encoded already.
+    mutating func fields(_ encoded: UnsafeRawBufferPointer) {
+        makeRoom(encoded.count)
+        let start = count
+        buffer.withUnsafeMutableBytes {
+            UnsafeMutableRawBufferPointer(rebasing: $0[start...]).copyMemory(from: encoded)
+        }
+        count += encoded.count
+    }
+
+    /// What has been encoded since the beginning, for use by ``fields(_:)``.
+    var bytes: [UInt8] { Array(buffer[..<count]) }
+
+    /// Begins anew, without a type.
+    mutating func clear() { count = 0 }
+
     private mutating func append(_ byte: UInt8) {
         makeRoom(1)
         buffer[count] = byte

@@ -13,11 +13,14 @@ package struct HistoryContext: Sendable {
     let access: AccessLog?
     let events: RevisionFeed?
 
-    /// - Parameter timeout: For one question.
+    /// - Parameters:
+    ///   - timeout: For one question.
+    ///   - proofs: Signs checkpoints, where there is a key.
     package init(
-        reader: HistoryReader, timeout: Duration = .seconds(10), access: AccessLog? = nil, events: RevisionFeed? = nil
+        reader: HistoryReader, timeout: Duration = .seconds(10), access: AccessLog? = nil, events: RevisionFeed? = nil,
+        proofs: LogProofs = LogProofs()
     ) {
-        source = HistorySource(reader: reader, timeout: timeout)
+        source = HistorySource(reader: reader, timeout: timeout, proofs: proofs)
         self.access = access
         self.events = events
     }

@@ -49,6 +49,7 @@ struct HistoryResponder: HTTPResponder {
         } catch {
             guard let problem = ProblemDetails(reading: error) else { throw error }
             var response = Self.problem(problem)
+            if let seconds = problem.retryAfterSeconds { response.headers[.retryAfter] = "\(seconds)" }
             if problem.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
             return response
         }

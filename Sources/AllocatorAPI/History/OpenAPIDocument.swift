@@ -81,6 +81,7 @@ enum OpenAPIDocument {
     private static let problems = [
         ("400", "A parameter is wrong; its name and what is allowed."), ("401", "A bearer token is needed."),
         ("404", "Not recorded, or not yet."), ("410", "Removed by retention; the oldest that is kept."),
+        ("429", "Another such question is being answered; ask again after `Retry-After` seconds."),
         ("503", "The ledger cannot be read now, or nothing took that long."),
     ]
 

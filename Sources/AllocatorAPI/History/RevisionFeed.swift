@@ -125,8 +125,8 @@ package struct RevisionFeed: Sendable {
 }
 
 /// The writing end of one client.
-// @unchecked: only the task that follows the revisions writes, and the one that ends the body does so after it.
-private final class FeedClient: @unchecked Sendable {
+// @unchecked: only the task that makes the body writes, and the one that ends the body does so after it.
+final class FeedClient: @unchecked Sendable {
     private var writer: any ResponseBodyWriter
     private let writingSince = Mutex<ContinuousClock.Instant?>(nil)
 

@@ -18,6 +18,8 @@ package struct ProblemDetails: Sendable {
     package var parameter: String?
     /// One sentence each.
     package var reasons: [String] = []
+    /// After which time asking again may help.
+    package var retryAfterSeconds: Int?
 
     package static func noState(reasons: [String]) -> ProblemDetails {
         ProblemDetails(

@@ -52,6 +52,8 @@ package struct AllocatorConfiguration: Sendable {
     package var database: DatabaseSource
     package var logging: LoggingConfiguration
     package var history: HistoryListener
+    /// The file of the key that signs checkpoints; nil: none are signed.
+    package var checkpointKeyFile: String?
     /// The file that was read.
     package var file: String
     /// Accepted, and probably not meant.
@@ -85,6 +87,7 @@ package struct AllocatorConfiguration: Sendable {
         database = try DatabaseSource(values, environment: sources.environment)
         logging = try LoggingConfiguration(values)
         history = try Self.history(values, standard: listenAddress)
+        checkpointKeyFile = try values.text(.checkpointKeyFile)
         warnings = values.warnings + prometheus.warnings + values.warningsOfNoEffect()
         if allowInsecureAuthSecrets, let given = values[.allowInsecureAuthSecrets] {
             warnings.append(
@@ -102,6 +105,7 @@ package struct AllocatorConfiguration: Sendable {
         if database != other.database { names.append("ledger.database_url or ledger.embedded") }
         if lease != other.lease { names.append("ledger.lease") }
         if retention != other.retention { names.append("ledger.retention") }
+        if checkpointKeyFile != other.checkpointKeyFile { names.append("ledger.checkpoint_key_file") }
         if history != other.history { names.append("ledger.history_api") }
         return names
     }

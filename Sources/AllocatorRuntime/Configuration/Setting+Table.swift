@@ -144,8 +144,9 @@ extension Setting {
             ours(.texts, "", "files of a token each that opens the history API; read again when they change")
         case .checkpointKeyFile:
             ours(
-                .path, "", "the key that signs checkpoints of the digest chain",
-                .notYet("leave it out; `target-ledger verify` checks the chain"))
+                .path, "",
+                "the key that signs checkpoints of the log, readable by its owner only; `target-ledger checkpoint "
+                    + "--new-key` makes one")
         case .expandEnvironment:
             ours(
                 .boolean, "false",

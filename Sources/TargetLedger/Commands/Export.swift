@@ -7,14 +7,16 @@
 
 import AllocationLedger
 import ArgumentParser
+import Glibc
 import PostgresDriver
 
 struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write what is recorded, for other programs.",
         discussion: """
-            Events and revisions of the window, oldest first, or the state at one moment with labels. Reads the database \
-            alone; new revisions do not show in an export that has begun.
+            Events and revisions of the window, oldest first, or the state at one moment with labels; with --whole \
+            everything that `verify --export` needs to check the ledger without its database. Reads the database alone; new \
+            revisions do not show in an export that has begun.
             """)
 
     enum Subject: String, CaseIterable, ExpressibleByArgument {
@@ -40,8 +42,17 @@ struct Export: AsyncParsableCommand {
     var at: InstantArgument?
     @OptionGroup var labels: LabelFlags
     @Option(help: "Form: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).") var output: Format = .ndjson
+    @Flag(help: "The whole ledger, to be verified elsewhere; as NDJSON.") var whole = false
+    @Argument(help: "The file to write; standard output when not given. A file that is there is not overwritten.")
+    var file: String?
 
     func validate() throws {
+        if whole,
+            output == .csv || what != .events || at != nil || !labels.selectors.isEmpty
+                || bounds.since != nil || bounds.until != nil
+        {
+            throw ValidationError("--whole is everything, as NDJSON: it takes no other choice.")
+        }
         if what == .state, bounds.since != nil || bounds.until != nil {
             throw ValidationError("A state has one moment: --at, not --since or --until.")
         }
@@ -51,10 +62,27 @@ struct Export: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await LedgerDatabase.read(database) { try await write(to: .output, $0) }
+        guard let file else { return try await LedgerDatabase.read(database) { try await write(to: .output, $0) } }
+        let descriptor = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else {
+            throw CommandFailure(.unreachable, "\(file): \(String(cString: strerror(errno)))")
+        }
+        let outcome: Result<Void, any Error>
+        do {
+            let console = Console(descriptor: descriptor)
+            outcome = .success(try await LedgerDatabase.read(database) { try await write(to: console, $0) })
+        } catch { outcome = .failure(error) }
+        if case .success = outcome, fsync(descriptor) != 0 {
+            throw CommandFailure(.unreachable, "\(file): \(String(cString: strerror(errno)))")
+        }
+        close(descriptor)
+        // Half an export is none.
+        if case .failure = outcome { unlink(file) }
+        try outcome.get()
     }
 
     func write(to console: Console, _ connection: isolated PostgresConnection) async throws {
+        if whole { return try await writeWhole(to: console, connection) }
         // Above the rows on the same terminal it would only disturb.
         var bar = ProgressBar("exporting", on: .error, isWanted: !console.isTerminal)
         defer { bar.clear() }
@@ -63,6 +91,12 @@ struct Export: AsyncParsableCommand {
         case .revisions: try await writeRevisions(to: console, &bar, connection)
         case .state: try await writeState(to: console, &bar, connection)
         }
+    }
+
+    private func writeWhole(to console: Console, _ connection: isolated PostgresConnection) async throws {
+        let bar = ProgressLine("exporting", isWanted: !console.isTerminal)
+        defer { bar.clear() }
+        try await WholeExport.write(connection, progress: { bar.advance(to: $0, of: $1) }) { try console.send($0) }
     }
 
     private func writeState(

@@ -6,6 +6,7 @@
 //
 
 import AllocationCore
+import AllocationLedger
 import AllocatorAPI
 import AllocatorRuntime
 import Logging
@@ -43,7 +44,11 @@ struct AllocatorProcess {
 
         let tokenFiles = configuration.history.tokenFiles
         let history = HistoryGateway(tokens: tokenFiles.isEmpty ? nil : try BearerTokens(files: tokenFiles))
-        let walk = WalkProcess(configuration, reload: reload, publisher: publisher, history: history, logger: logger)
+        let signer = try configuration.checkpointKeyFile.map { path in
+            try CheckpointFailure.naming { try CheckpointKeyFile.read(path) }
+        }
+        let walk = WalkProcess(
+            configuration, reload: reload, publisher: publisher, history: history, signer: signer, logger: logger)
         let api = StandardAPIServer(
             configuration: .init(
                 address: configuration.listenAddress, showsSecrets: configuration.allowInsecureAuthSecrets,

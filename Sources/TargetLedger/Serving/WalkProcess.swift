@@ -18,17 +18,21 @@ struct WalkProcess: Service {
     private let reload: @Sendable () throws -> AllocatorConfiguration
     private let publisher: SnapshotPublisher
     private let history: HistoryGateway
+    private let signer: NoteSigner?
     private let logger: Logger
 
-    /// - Parameter reload: Reads the configuration again, from the same sources.
+    /// - Parameters:
+    ///   - reload: Reads the configuration again, from the same sources.
+    ///   - signer: The key that signs checkpoints.
     init(
         _ configuration: AllocatorConfiguration, reload: @escaping @Sendable () throws -> AllocatorConfiguration,
-        publisher: SnapshotPublisher, history: HistoryGateway, logger: Logger
+        publisher: SnapshotPublisher, history: HistoryGateway, signer: NoteSigner?, logger: Logger
     ) {
         self.configuration = configuration
         self.reload = reload
         self.publisher = publisher
         self.history = history
+        self.signer = signer
         self.logger = logger
     }
 
@@ -103,12 +107,20 @@ struct WalkProcess: Service {
         // Small and apart, so that questions about the past take nothing from the walk.
         let pool = PostgresPool(postgres, size: 4, logger: logger)
         let (reader, access) = (HistoryReader(pool), AccessLog(pool, logger: logger))
+        let proofs = LogProofs(signer: signer)
         history.open(
             HistoryContext(
-                reader: reader, access: access, events: RevisionFeed(publisher: publisher, reader: reader)))
+                reader: reader, access: access, events: RevisionFeed(publisher: publisher, reader: reader),
+                proofs: proofs))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await CommandFailure.naming(postgres) { _ in try await service.run() } }
             group.addTask { try await access.run() }
+            // The log's tree grows with the log, so that a checkpoint has little to read when it is asked for.
+            if signer != nil {
+                group.addTask { [publisher] in
+                    for await _ in publisher.publications() { try? await proofs.prepare(reader) }
+                }
+            }
             try await group.next()
             group.cancelAll()
             try await group.waitForAll()

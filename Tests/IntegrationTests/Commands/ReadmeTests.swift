@@ -94,6 +94,11 @@ import Testing
                 .replacing(/version \d+$/, with: "version N")
                 .replacing(/hold \d+/, with: "hold N")
                 .replacing(/[0-9a-f]{64}/, with: "DIGEST")
+                .replacing(/_\d{8}/, with: "_DAY")
+                // Keys, roots and signatures of checkpoints, and how many revisions they cover.
+                .replacing(/\+[0-9a-f]{8}\+/, with: "+ID+")
+                .replacing(/[A-Za-z0-9+\/]{40,}=*/, with: "BASE64")
+                .replacing(/^\d+$/, with: "N")
                 // The jobs' first targets may come in one revision or in two.
                 .replacing("files, target-ledger", with: "files")
                 .replacing(/[ ]+/, with: " ")

@@ -21,6 +21,7 @@ struct HistorySource: Sendable {
     let reader: HistoryReader
     /// For one read, getting a session included.
     let timeout: Duration
+    var proofs = LogProofs()
 
     func read<T: Sendable>(
         _ body: @Sendable (isolated PostgresConnection) async throws -> T

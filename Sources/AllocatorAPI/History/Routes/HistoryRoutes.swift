@@ -9,9 +9,9 @@ import PostgresDriver
 extension HistoryRoute {
     /// In the order of the description.
     static let all: [HistoryRoute] =
-        moves + targets + collectors + jobs + revisions + states + incidents + proofs
+        moves + targets + collectors + jobs + revisions + states + incidents + terms + proofs + exports
 
-    private static let prefix = "/api/v1"
+    static let prefix = "/api/v1"
 
     // MARK: Targets
 
@@ -243,7 +243,7 @@ extension HistoryRoute {
         ) { try await why($0, $0.identity("target"), $1) },
     ]
 
-    // MARK: Incidents and proof
+    // MARK: Incidents and terms
 
     private static let incidents: [HistoryRoute] = [
         .one(
@@ -259,7 +259,7 @@ extension HistoryRoute {
         }
     ]
 
-    private static let proofs: [HistoryRoute] = [
+    private static let terms: [HistoryRoute] = [
         .page(
             "\(prefix)/terms", "Who led, when, and why it ended; newest first.", HistoryParameter.window, .term
         ) { question, connection in
