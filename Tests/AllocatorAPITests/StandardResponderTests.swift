@@ -236,7 +236,7 @@ import Testing
 
     // MARK: Before there is state
 
-    @Test(arguments: ["/scrape_configs", "/jobs", "/jobs/a/targets", "/jobs/a/targets?collector_id=c", "/"])
+    @Test(arguments: ["/scrape_configs", "/jobs", "/jobs/a/targets", "/jobs/a/targets?collector_id=c"])
     func withoutStateNothingLooksLikeAnAnswer(target: String) throws {
         let answer = try answer(target, of: ResponderFixture())
         #expect(answer.status == 503)
@@ -276,7 +276,7 @@ import Testing
 
     // MARK: Routing
 
-    @Test(arguments: ["/unknown", "/jobs//targets", "/debug/jobs", "//"])
+    @Test(arguments: ["/unknown", "/jobs//targets", "/debug/nothing", "//"])
     func unknownPathsAreNotFound(target: String) throws {
         let answer = try answer(target)
         #expect(answer.status == 404)
@@ -357,12 +357,13 @@ import Testing
         var request = StandardRequest("/jobs")
         request.acceptsHTML = true
         let jobs = try answer(request)
-        #expect(
-            jobs.body.contains(#"<td><a href="/jobs/100%25+%3Ca%3E%2Bb/targets">100% &lt;a&gt;+b</a></td><td>1</td>"#))
+        #expect(jobs.body.contains(#"<a href="/debug/job?job_id=100%25+%3Ca%3E%2Bb">"#))
+        #expect(jobs.body.contains(#"<a href="/jobs/100%25+%3Ca%3E%2Bb/targets">JSON</a>"#))
+        #expect(jobs.body.contains(">100% &lt;a&gt;+b</span></a></th><td class=\"n\">1</td>"))
         let index = try answer("/")
         #expect(index.fields["Content-Type"] == "text/html; charset=utf-8")
-        #expect(index.body.contains("<tr><td>col-0</td><td>1</td><td>2</td></tr>"))
-        #expect(index.body.contains("<tr><td>Targets</td><td>4</td></tr>"))
+        #expect(index.body.contains(">col-0</span></a></th><td class=\"n\">1</td><td class=\"n\">2</td>"))
+        #expect(index.body.contains(">Targets</a></th><td class=\"n\">4</td>"))
     }
 
     @Test func metricsAreReadFromTheSnapshot() throws {

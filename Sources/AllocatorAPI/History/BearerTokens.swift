@@ -50,6 +50,17 @@ package final class BearerTokens: Sendable {
         return current().reduce(nil) { found, token in token.digest == given ? token.file : found }
     }
 
+    /// The key of this token's seals; nil when it is none of them.
+    func key(of token: String) -> SymmetricKey? {
+        let given = SHA256.hash(data: Data(token.utf8))
+        return current().reduce(nil) { $1.digest == given ? SymmetricKey(data: $1.digest) : $0 }
+    }
+
+    /// The keys of all tokens' seals.
+    func keys() -> [(file: String, key: SymmetricKey)] {
+        current().map { ($0.file, SymmetricKey(data: $0.digest)) }
+    }
+
     private func current() -> [Token] {
         state.withLock { state in
             if state.readAt.duration(to: .now) > readInterval {

@@ -30,7 +30,7 @@ package struct HistoryAPIServer: Service {
     /// - Throws: ``ListenError`` when the address cannot be listened on.
     package func run() async throws {
         let application = Application(
-            responder: HistoryResponder(gateway: gateway),
+            responder: HistoryResponder(gateway: gateway, isAlone: true),
             configuration: ApplicationConfiguration(
                 address: .hostname(address.bindHost, port: address.port)),
             onServerRunning: { [onBound] channel in

@@ -13,17 +13,25 @@ import NIOCore
 /// Answers `/api/v1/…` and `/openapi.json`.
 struct HistoryResponder: HTTPResponder {
     let gateway: HistoryGateway
+    /// Nothing else is on the listener, so `/` leads to the history.
+    var isAlone = false
+
+    private var pages: HistoryPages { HistoryPages(gateway: gateway, hasStandard: !isAlone) }
 
     // A constant token.
     private static let link = HTTPField.Name("Link")!
 
-    static func answers(_ path: String) -> Bool { path.hasPrefix("/api/") || path == "/openapi.json" }
+    static func answers(_ path: String) -> Bool {
+        path.hasPrefix("/api/") || path == "/openapi.json" || HistoryPages.answers(path)
+    }
 
     func respond(to request: Request, context _: BasicRequestContext) async throws -> Response {
         let target = request.head.path ?? "/"
         let mark = target.firstIndex(of: "?") ?? target.endIndex
         let path = String(target[..<mark])
         let query = target[mark...].dropFirst()
+        if isAlone, path == "/" { return HistoryElsewhere.redirect(to: "/history") }
+        if HistoryPages.answers(path) { return try await pages.respond(to: request, path: path, query: query) }
         do {
             guard request.method == .get || request.method == .head else {
                 var response = Self.problem(
@@ -68,8 +76,15 @@ struct HistoryResponder: HTTPResponder {
         for route in HistoryRoute.all {
             guard let values = route.match(segments) else { continue }
             let question = try HistoryQuestion(route.parameters, path: values, query: query)
-            return Self.response(
-                try await route.respond(question, context.source), path: path, query: query, request)
+            let answer: HistoryAnswer
+            if let page = route.page, Self.prefersPage(request) {
+                answer = .page(try await context.source.read { try await page(question, $0) })
+            } else {
+                answer = try await route.respond(question, context.source)
+            }
+            var response = response(answer, path: path, query: query, request)
+            if route.page != nil { response.headers[.vary] = "Accept" }
+            return response
         }
         if path == RevisionFeed.path, let events = context.events {
             return try await events.respond(to: request, query)
@@ -93,19 +108,35 @@ struct HistoryResponder: HTTPResponder {
 
     // MARK: Answers
 
-    private static func response(
+    /// Whether a page is named before JSON, or anything.
+    private static func prefersPage(_ request: Request) -> Bool {
+        for field in request.headers[values: .accept] {
+            for part in field.split(separator: ",") {
+                let type = part.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
+                if type == HistoryAnswer.htmlType { return true }
+                if ["application/json", "application/*", "*/*"].contains(type) { return false }
+            }
+        }
+        return false
+    }
+
+    private func response(
         _ answer: HistoryAnswer, path: String, query: Substring, _ request: Request
     ) -> Response {
         switch answer {
         case .json(let buffer, let next):
-            var response = response(buffer, "application/json")
+            var response = Self.response(buffer, "application/json")
             if let next {
                 let others = query.split(separator: "&").filter { !$0.hasPrefix("cursor=") }
                 let target = (others + ["cursor=\(next)"]).joined(separator: "&")
-                response.headers[HistoryResponder.link] = "<\(path)?\(target)>; rel=\"next\""
+                response.headers[Self.link] = "<\(path)?\(target)>; rel=\"next\""
             }
             return response
-        case .text(let type, let text): return response(ByteBuffer(string: text), type)
+        case .text(let type, let text): return Self.response(ByteBuffer(string: text), type)
+        case .page(let page):
+            // What a bearer token opened leads to no page that only a session opens.
+            return HistoryPages.response(
+                page, PageSite(hasStandard: !isAlone, hasHistory: gateway.tokens == nil), request)
         case .stream(let type, let write):
             return Response(
                 status: .ok, headers: [.contentType: type, .cacheControl: "no-cache"], body: ResponseBody(write))

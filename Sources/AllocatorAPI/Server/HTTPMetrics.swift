@@ -73,6 +73,13 @@ extension RoutePattern {
         case .metrics: 5
         case .livez: 6
         case .readyz: 7
+        case .debugJobs: 8
+        case .debugJob: 9
+        case .debugTargets: 10
+        case .debugTarget: 11
+        case .debugCollector: 12
+        case .debugScrapeConfigs: 13
+        case .asset: 14
         }
     }
 }

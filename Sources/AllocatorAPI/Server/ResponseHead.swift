@@ -7,8 +7,8 @@ import HTTPTypes
 import NIOCore
 
 extension PreparedResponse {
-    /// Room for every head without a location; the longest, of a page, has some 530 bytes.
-    static let headBytesMax = 640
+    /// Room for every head without a location; the longest, of a page, has some 710 bytes.
+    static let headBytesMax = 1024
 
     /// Writes the status line and all fields, the blank line included.
     ///

@@ -12,10 +12,14 @@ struct RoutedResponder: HTTPResponder {
     let metrics: HTTPMetrics.Accumulator
     /// Nil: the history has another listener, or none.
     let history: HistoryResponder?
+    let elsewhere: HistoryElsewhere
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
         if let history, HistoryResponder.answers(request.uri.path) {
             return try await history.respond(to: request, context: context)
+        }
+        if HistoryPages.answers(request.uri.path), StaticFile.at(request.uri.path) == nil {
+            return elsewhere.response(to: request)
         }
         let start = NIODeadline.now()
         // From a task there is an answer to everything.
@@ -27,7 +31,7 @@ struct RoutedResponder: HTTPResponder {
         return response
     }
 
-    private static func response(_ prepared: PreparedResponse) -> Response {
+    static func response(_ prepared: PreparedResponse) -> Response {
         let body =
             switch prepared.body {
             case .bytes(let buffer) where !prepared.omitsBody: ResponseBody(byteBuffer: buffer)

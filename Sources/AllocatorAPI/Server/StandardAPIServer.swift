@@ -38,11 +38,17 @@ package struct StandardAPIServer: Service {
         package var showsSecrets: Bool
         /// Served beside the standard API; nil: not on this listener.
         package var history: HistoryGateway?
+        /// The listener that has the history when this one has it not; nil: nobody has.
+        package var historyElsewhere: ListenAddress?
 
-        package init(address: ListenAddress, showsSecrets: Bool = false, history: HistoryGateway? = nil) {
+        package init(
+            address: ListenAddress, showsSecrets: Bool = false, history: HistoryGateway? = nil,
+            historyElsewhere: ListenAddress? = nil
+        ) {
             self.address = address
             self.showsSecrets = showsSecrets
             self.history = history
+            self.historyElsewhere = historyElsewhere
         }
     }
 
@@ -66,12 +72,14 @@ package struct StandardAPIServer: Service {
     package func run() async throws {
         let responder = StandardResponder(
             publisher: context.publisher, metrics: context.metrics, cache: context.cache,
-            showsSecrets: configuration.showsSecrets)
+            showsSecrets: configuration.showsSecrets,
+            hasHistory: configuration.history != nil || configuration.historyElsewhere != nil)
         let http = context.http
         let application = Application(
             responder: RoutedResponder(
                 standard: responder, metrics: http.routed,
-                history: configuration.history.map { HistoryResponder(gateway: $0) }),
+                history: configuration.history.map { HistoryResponder(gateway: $0) },
+                elsewhere: HistoryElsewhere(address: configuration.historyElsewhere)),
             server: HTTPServerBuilder { routed in
                 FastPathChannel(
                     base: HTTP1Channel(

@@ -54,6 +54,8 @@ package struct PreparedResponse: Sendable {
         case text = "text/plain"
         case html = "text/html; charset=utf-8"
         case metrics = "text/plain; version=0.0.4; charset=utf-8"
+        case css = "text/css; charset=utf-8"
+        case svg = "image/svg+xml"
     }
 
     package var status: Int
@@ -66,6 +68,8 @@ package struct PreparedResponse: Sendable {
     package var revision: Revision?
     package var staleSeconds: Int64?
     package var location: String?
+    /// The same for everybody and for ever.
+    package var keepsForGood = false
     /// An answer to HEAD: the length is told, the body is not sent.
     package var omitsBody = false
 
@@ -87,9 +91,11 @@ package struct PreparedResponse: Sendable {
         if let revision { visit("Target-Ledger-Revision", String(revision.number)) }
         if let staleSeconds { visit("Target-Ledger-Stale-Seconds", String(staleSeconds)) }
         if let location { visit("Location", location) }
-        if contentType == .html {
-            visit("X-Content-Type-Options", "nosniff")
-            visit("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        if keepsForGood { visit("Cache-Control", "public, max-age=31536000, immutable") }
+        switch contentType {
+        case .html: for field in PageHeaders.all { visit(field.name, field.value) }
+        case .css, .svg: visit("X-Content-Type-Options", "nosniff")
+        default: break
         }
     }
 

@@ -35,7 +35,7 @@ extension StandardResponder {
         }
         if request.acceptsHTML {
             guard caller == .task else { return nil }
-            return stamp(StandardPages.scrapeConfigs(snapshot).response(.scrapeConfigs), snapshot)
+            return page(.scrapeConfigs) { StandardPages.scrapeConfigs($0, site) }
         }
         guard let answer = scrapeConfigAnswer(snapshot.scrapeConfigs) else {
             return ProblemDetails.secretsUnknown.response(.scrapeConfigs)
@@ -73,7 +73,7 @@ extension StandardResponder {
         guard let snapshot = publisher.current else { return noState(.jobs) }
         if request.acceptsHTML {
             guard caller == .task else { return nil }
-            return stamp(StandardPages.jobs(snapshot).response(.jobs), snapshot)
+            return page(.jobs) { StandardPages.jobs($0, site) }
         }
         let head = snapshot.head
         let known = documents.withLock { $0.jobs }

@@ -28,12 +28,18 @@ package final class StandardResponder: Sendable {
     let cache: AnswerCache
     /// Whether `/scrape_configs` shows secrets: the listener speaks TLS, or was told to.
     let showsSecrets: Bool
+    /// Which pages its pages may lead to.
+    let site: PageSite
     let documents = Mutex(DocumentAnswers())
 
-    /// - Parameter cache: Shared by all listeners of the process.
+    /// - Parameters:
+    ///   - cache: Shared by all listeners of the process.
+    ///   - hasHistory: The history's pages can be reached from this listener.
     package init(
-        publisher: SnapshotPublisher, metrics: MetricsRegistry, cache: AnswerCache, showsSecrets: Bool
+        publisher: SnapshotPublisher, metrics: MetricsRegistry, cache: AnswerCache, showsSecrets: Bool,
+        hasHistory: Bool = false
     ) {
+        site = PageSite(hasStandard: true, hasHistory: hasHistory)
         self.publisher = publisher
         self.metrics = metrics
         self.cache = cache
@@ -53,6 +59,8 @@ package final class StandardResponder: Sendable {
         case .route(.readyz): return readiness()
         case .route(.metrics): return caller == .task ? metricsText(request) : nil
         case .route(.index): return caller == .task ? index() : nil
+        case .route(.debug(let page, let query)): return caller == .task ? debug(page, query: query) : nil
+        case .route(.asset(let path)): return StaticFile.at(path)?.response(request) ?? Self.notFound
         case .route(.scrapeConfigs): return scrapeConfigs(request, caller)
         case .route(.jobs): return jobs(request, caller)
         case .route(.targets(let question)): return targets(question, request, caller)

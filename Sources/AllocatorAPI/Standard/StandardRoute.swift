@@ -14,6 +14,10 @@ package enum StandardRoute: Sendable, Hashable {
     case metrics
     case livez
     case readyz
+    /// One of upstream's pages, with its query as it came.
+    case debug(DebugPage, query: String)
+    /// What pages refer to, by its path.
+    case asset(String)
 }
 
 /// What `/jobs/{job}/targets` is asked for.
@@ -42,6 +46,13 @@ package enum RoutePattern: String, Sendable, CaseIterable {
     case metrics = "/metrics"
     case livez = "/livez"
     case readyz = "/readyz"
+    case debugJobs = "/debug/jobs"
+    case debugJob = "/debug/job"
+    case debugTargets = "/debug/targets"
+    case debugTarget = "/debug/target"
+    case debugCollector = "/debug/collector"
+    case debugScrapeConfigs = "/debug/scrape_configs"
+    case asset = "/assets/:name"
 }
 
 /// What a request target leads to.
@@ -85,6 +96,14 @@ package enum StandardTarget: Sendable, Hashable {
         if ASCII.isEqual(path, "/readyz") { return .readyz }
         if ASCII.isEqual(path, "/metrics") { return .metrics }
         if ASCII.isEqual(path, "/") { return .index }
+        if ASCII.hasPrefix(path, "/debug/") {
+            return DebugPage(rawValue: String(decoding: path, as: UTF8.self)).map {
+                .debug($0, query: String(decoding: query, as: UTF8.self))
+            }
+        }
+        if ASCII.hasPrefix(path, "/assets/") {
+            return StaticFile.at(String(decoding: path, as: UTF8.self)).map { .asset($0.path) }
+        }
         return nil
     }
 

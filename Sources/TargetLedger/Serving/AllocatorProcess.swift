@@ -52,7 +52,7 @@ struct AllocatorProcess {
         let api = StandardAPIServer(
             configuration: .init(
                 address: configuration.listenAddress, showsSecrets: configuration.allowInsecureAuthSecrets,
-                history: isHistoryBesideStandard ? history : nil),
+                history: isHistoryBesideStandard ? history : nil, historyElsewhere: historyElsewhere),
             context: StandardAPIContext(publisher: publisher, metrics: registry), logger: logger,
             onBound: { [logger] port in logger.info("listening", metadata: ["port": "\(port)"]) })
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
@@ -83,6 +83,10 @@ struct AllocatorProcess {
             ])
         try await group.run()
         logger.info("stopped")
+    }
+
+    private var historyElsewhere: ListenAddress? {
+        if case .own(let address, _) = configuration.history { address } else { nil }
     }
 
     private var isHistoryBesideStandard: Bool {

@@ -28,6 +28,13 @@ enum PlainHTTP {
         return try parse(try readAll(socket))
     }
 
+    /// Sends a form as a browser does.
+    static func post(port: UInt16, _ path: String, form: String) throws -> PlainAnswer {
+        let socket = try open(port, path, ["Content-Type": "application/x-www-form-urlencoded"], form: form)
+        defer { close(socket) }
+        return try parse(try readAll(socket))
+    }
+
     /// Reads an answer that does not end, until `isEnough` says so of all that has come; nil when it never did.
     static func read(
         port: UInt16, _ path: String, headers: [String: String], until isEnough: (String) -> Bool
@@ -46,7 +53,9 @@ enum PlainHTTP {
     }
 
     /// A socket on which the request has been sent.
-    private static func open(_ port: UInt16, _ path: String, _ headers: [String: String]) throws -> Int32 {
+    private static func open(
+        _ port: UInt16, _ path: String, _ headers: [String: String], form: String? = nil
+    ) throws -> Int32 {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw Failure(description: "socket: errno \(errno)") }
         var isSent = false
@@ -63,9 +72,10 @@ enum PlainHTTP {
             }
         }
         guard connected == 0 else { throw Failure(description: "connect to \(port): errno \(errno)") }
-        var request = "GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        var request = "\(form == nil ? "GET" : "POST") \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         for (name, value) in headers { request += "\(name): \(value)\r\n" }
-        request += "\r\n"
+        if let form { request += "Content-Length: \(form.utf8.count)\r\n" }
+        request += "\r\n" + (form ?? "")
         let bytes = Array(request.utf8)
         guard send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
             throw Failure(description: "send: errno \(errno)")

@@ -14,6 +14,9 @@ enum HistoryAnswer: Sendable {
     /// Written piece by piece; the closure ends when the body does.
     case stream(contentType: String, @Sendable (inout any ResponseBodyWriter) async throws -> Void)
     case text(contentType: String, String)
+    case page(Page)
+
+    static let htmlType = "text/html"
 }
 
 /// What routes answer from.
@@ -37,9 +40,11 @@ struct HistoryRoute: Sendable {
     let summary: String
     let parameters: [HistoryParameter]
     /// What it answers: content types with their schemas.
-    let contents: [(type: String, schema: Schema)]
+    var contents: [(type: String, schema: Schema)]
     let components: [String: SchemaComponent]
     let respond: @Sendable (HistoryQuestion, HistorySource) async throws -> HistoryAnswer
+    /// The same as a page, for whoever asks for `text/html`.
+    var page: (@Sendable (HistoryQuestion, isolated PostgresConnection) async throws -> Page)?
 
     /// A route that answers one object.
     static func one<Value: Sendable>(
@@ -81,6 +86,16 @@ struct HistoryRoute: Sendable {
             json.newline()
             return .json(json.buffer, next: value.next?.text)
         }
+    }
+
+    /// This route, which also answers as a page.
+    func alsoPage(
+        _ page: @escaping @Sendable (HistoryQuestion, isolated PostgresConnection) async throws -> Page
+    ) -> HistoryRoute {
+        var route = self
+        route.page = page
+        route.contents.append((HistoryAnswer.htmlType, .text()))
+        return route
     }
 
     /// The values of the path's parameters; nil when this route is not meant.

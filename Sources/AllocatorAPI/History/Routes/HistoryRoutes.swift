@@ -249,15 +249,22 @@ extension HistoryRoute {
         .one(
             "\(prefix)/report", "An incident on one page; the last day when no window is given.",
             HistoryParameter.window, .report
-        ) { question, connection in
-            let window = try await question.window(connection)
-            let until = window.until ?? .now()
-            let since =
-                window.since
-                ?? Timestamp(microsecondsSince1970: until.microsecondsSince1970 - 86_400_000_000)
-            return try await ReportQuery(since: since, until: until).run(connection)
+        ) { try await report($0, $1) }
+        .alsoPage { question, connection in
+            let report = try await report(question, connection)
+            return ReportPage.page(report, try await RecordedBounds.read(connection).latest)
         }
     ]
+
+    private static func report(
+        _ question: HistoryQuestion, _ connection: isolated PostgresConnection
+    ) async throws -> IncidentReport {
+        let window = try await question.window(connection)
+        let until = window.until ?? .now()
+        let since =
+            window.since ?? Timestamp(microsecondsSince1970: until.microsecondsSince1970 - 86_400_000_000)
+        return try await ReportQuery(since: since, until: until).run(connection)
+    }
 
     private static let terms: [HistoryRoute] = [
         .page(

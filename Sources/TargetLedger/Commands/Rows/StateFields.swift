@@ -43,13 +43,3 @@ extension RowForm<TargetDifference> {
         return codes.contains(.text("removed")) ? .red : .yellow
     }
 }
-
-extension DifferenceCounts {
-    /// `2 added, 0 removed, 5 moved, 1 relabelled`.
-    var sentence: String { "\(added) added, \(removed) removed, \(moved) moved, \(relabelled) relabelled" }
-}
-
-extension RevisionPoint {
-    /// For people.
-    var sentence: String { "revision \(revision) of \(at)" }
-}

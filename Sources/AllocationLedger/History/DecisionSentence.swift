@@ -3,13 +3,13 @@
 //
 
 import AllocationCore
-import AllocationLedger
 
 extension Decision {
-    var sentence: String { ([main] + [ringSentence, untilSentence].compactMap { $0 }).joined(separator: " ") }
+    /// Who has it, since when and why, and how the ring came to that.
+    package var sentence: String { ([main] + [ringSentence, untilSentence].compactMap { $0 }).joined(separator: " ") }
 
     /// `collector-c joined, collector-d left`.
-    var collectorChanges: String {
+    package var collectorChanges: String {
         let shown = collectorEvents.prefix(5).map { event in
             "\(event.collector) \(event.kind.replacing("_", with: " "))"
         }
@@ -75,4 +75,14 @@ extension Decision {
     }
 
     private var untilSentence: String? { until.map { "That held until \($0.sentence)." } }
+}
+
+extension DifferenceCounts {
+    /// `2 added, 0 removed, 5 moved, 1 relabelled`.
+    package var sentence: String { "\(added) added, \(removed) removed, \(moved) moved, \(relabelled) relabelled" }
+}
+
+extension RevisionPoint {
+    /// For people.
+    package var sentence: String { "revision \(revision) of \(at)" }
 }
