@@ -151,7 +151,8 @@ let package = Package(
             resources: [.copy("Fixtures")]
         ),
         .testTarget(
-            name: "AllocationLedgerTests", dependencies: ["AllocationLedger", "AllocationCore", "PostgresDriver"]),
+            name: "AllocationLedgerTests",
+            dependencies: ["TestSupport", "AllocationLedger", "AllocationCore", "PostgresDriver"]),
         .testTarget(
             name: "AllocatorRuntimeTests",
             dependencies: [

@@ -18,8 +18,8 @@ struct App: AsyncParsableCommand {
             Exit status: 0 done, 1 the answer is no, 2 wrong use, 3 what it needs could not be reached.
             """,
         subcommands: [
-            Serve.self, History.self, Moves.self, State.self, Diff.self, Why.self, ReportCommand.self, Export.self,
-            Verify.self, CheckpointCommand.self, Prove.self, Retention.self, Migrate.self, CheckConfig.self,
+            Serve.self, History.self, Moves.self, State.self, Diff.self, Why.self, Explain.self, ReportCommand.self,
+            Export.self, Verify.self, CheckpointCommand.self, Prove.self, Retention.self, Migrate.self, CheckConfig.self,
         ],
         defaultSubcommand: Serve.self)
 

@@ -53,3 +53,25 @@ import Testing
         if query.isEmpty { #expect(StandardTarget("/jobs/j/targets") == .route(.targets(question))) }
     }
 }
+
+/// Goal: a moment in the query makes a standard route one of the past, and nothing else does.
+@Suite struct PastTargetTests {
+    @Test(
+        arguments: [
+            "/jobs?at=1", "/jobs?x=1&revision=2", "/scrape_configs?at", "/jobs/j/targets?collector_id=c&at=3",
+            "/jobs/j/targets?at=3&collector_id=c", "/jobs?%61t=1", "/jobs?rev%69sion=1", "http://h/jobs?at=1",
+        ])
+    func past(target: String) {
+        guard case .past = StandardTarget(target) else { return #expect(Bool(false), "\(target)") }
+    }
+
+    @Test(
+        arguments: [
+            "/jobs", "/jobs?", "/jobs?att=1", "/jobs?a=at", "/jobs/at/targets?collector_id=at", "/metrics?at=1",
+            "/?at=1",
+            "/jobs/j/targets?collector_id=at=1", "/jobs?rev=1&&revisions=3", "/readyz?revision=1", "/jobs?%zz=at",
+        ])
+    func present(target: String) {
+        guard case .route = StandardTarget(target) else { return #expect(Bool(false), "\(target)") }
+    }
+}

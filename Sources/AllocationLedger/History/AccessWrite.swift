@@ -10,12 +10,15 @@ package struct AccessRecord: Sendable, Hashable {
     package var who: String
     package var route: String
     package var parameters: String
+    /// Of the answer; 499: nobody waited for it.
+    package var status: Int16
 
-    package init(at: Timestamp, who: String, route: String, parameters: String) {
+    package init(at: Timestamp, who: String, route: String, parameters: String, status: Int16) {
         self.at = at
         self.who = who
         self.route = route
         self.parameters = parameters
+        self.status = status
     }
 }
 
@@ -28,9 +31,9 @@ extension HistoryReader {
             try await pool.withConnection(deadline: .now + .seconds(10)) { connection in
                 _ = try await connection.query(
                     """
-                    INSERT INTO ledger.access (at, who, route, parameters) SELECT * FROM unnest(\(records.map(\.at)), \
+                    INSERT INTO ledger.access (at, who, route, parameters, status) SELECT * FROM unnest(\(records.map(\.at)), \
                     \(records.map { StorableText.mended($0.who) }), \(records.map { StorableText.mended($0.route) }), \
-                    \(records.map { StorableText.mended($0.parameters) }))
+                    \(records.map { StorableText.mended($0.parameters) }), \(records.map(\.status)))
                     """)
             }
         }

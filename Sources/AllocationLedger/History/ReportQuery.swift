@@ -49,6 +49,7 @@ package struct IncidentReport: Sendable, Hashable {
     package var unassignedTargets: Int64 = 0
     package var unassignedSeconds: Double = 0
     package var worstUnassigned: [Unassigned] = []
+    package var handovers = HandoverSummary()
     package var failedDiscoveries: [DiscoveryRun] = []
     package var gaps: [Gap] = []
     package var terms: [Term] = []
@@ -95,6 +96,9 @@ package struct ReportQuery: Sendable {
         }
         try await countMoves(&report, connection)
         try await sumUnassigned(&report, connection)
+        report.handovers = try await HandoverSummaryQuery(
+            since: since, place: inside("e.at"), limit: rowsMax
+        ).run(connection)
         let window = HistoryWindow(since: since, until: until)
         report.collectorEvents = try await connection.query(
             """

@@ -74,16 +74,7 @@ package struct RevisionEventsQuery: Sendable {
         ).map { try EventRow($0) }
         var resolver = EventResolver()
         var events = try await resolver.resolve(Array(rows.prefix(limit)), connection)
-        if withLabels {
-            var reader = LabelSetReader()
-            let relabelled = events.filter { $0.kinds.contains(.relabelled) }
-            try await reader.read(
-                relabelled.lazy.flatMap { [$0.labelSetBefore, $0.labelSetAfter] }.compactMap { $0 }, connection)
-            for index in events.indices where events[index].kinds.contains(.relabelled) {
-                events[index].labels = reader.difference(
-                    from: events[index].labelSetBefore, to: events[index].labelSetAfter)
-            }
-        }
+        if withLabels { try await events.addLabelChanges(connection) }
         return HistoryPage(items: events, next: rows.count > limit ? events.last?.cursor : nil)
     }
 

@@ -41,10 +41,12 @@ package struct TargetEventKinds: OptionSet, Sendable, Hashable {
     package static let relabelled = TargetEventKinds(rawValue: 16)
     /// It is not there any more.
     package static let vanished = TargetEventKinds(rawValue: 32)
+    /// Its old or new owner learned of a move. No revision does that; it is told where a target's life is.
+    package static let fetched = TargetEventKinds(rawValue: 64)
 
     private static let names: [(TargetEventKinds, String)] = [
         (.discovered, "discovered"), (.assigned, "assigned"), (.moved, "moved"), (.unassigned, "unassigned"),
-        (.relabelled, "relabelled"), (.vanished, "vanished"),
+        (.relabelled, "relabelled"), (.vanished, "vanished"), (.fetched, "fetched"),
     ]
 
     /// The words, in this order.
@@ -100,7 +102,35 @@ package struct TargetEvent: Sendable, Hashable {
     package var continues: TargetIdentity?
     /// The identity under which this vanished target goes on, under the same endpoint.
     package var continuedBy: TargetIdentity?
+    /// When its owners learned of it, of one that changed the collector; read where it is asked for.
+    package var handover = Handover()
+    /// Who fetched; nil for everything but ``TargetEventKinds/fetched``.
+    package var fetchedBy: String?
 
     package var moveKind: MoveKind? { MoveKind(Reason(code: reason)) }
     package var cursor: EventCursor { EventCursor(revision: revision, ordinal: ordinal) }
+}
+
+extension TargetEvent {
+    /// What its owners' fetches were for the target: one entry for each owner that learned.
+    var fetches: [TargetEvent] {
+        var entries: [TargetEvent] = []
+        if let from, let at = handover.learnedByOld {
+            entries.append(fetch(by: from, at: at, "learned that it lost it"))
+        }
+        if let to, let at = handover.learnedByNew { entries.append(fetch(by: to, at: at, "learned that it has it")) }
+        return entries
+    }
+
+    private func fetch(by collector: String, at: Timestamp, _ what: String) -> TargetEvent {
+        var entry = self
+        entry.at = at
+        entry.kinds = .fetched
+        (entry.from, entry.fetchedBy) = (to, collector)
+        (entry.reason, entry.cause, entry.causeDetail) = ("fetched", "fetch", "\(collector) \(what)")
+        (entry.labels, entry.continues, entry.continuedBy) = (nil, nil, nil)
+        entry.labelSetBefore = labelSetAfter
+        entry.handover = Handover()
+        return entry
+    }
 }

@@ -25,17 +25,20 @@ package struct TargetHistoryQuery: Sendable {
     package var window: HistoryWindow
     /// False: newest first.
     package var oldestFirst: Bool
+    /// Also when owners learned of moves: each fetch on the page of the move that it tells of, in the order of time.
+    package var withFetches: Bool
     /// Events; a page holds more where its last revision has more.
     package var limit: Int
     package var after: RevisionCursor?
 
     package init(
         _ subject: Subject, window: HistoryWindow = HistoryWindow(), oldestFirst: Bool = false,
-        limit: Int = PageLimit.rowsDefault, after: RevisionCursor? = nil
+        withFetches: Bool = false, limit: Int = PageLimit.rowsDefault, after: RevisionCursor? = nil
     ) {
         self.subject = subject
         self.window = window
         self.oldestFirst = oldestFirst
+        self.withFetches = withFetches
         self.limit = limit
         self.after = after
     }
@@ -59,7 +62,17 @@ package struct TargetHistoryQuery: Sendable {
         try await addLabels(&events, connection)
         // With ties, so a page shorter than the limit is the last.
         let next = rows.count >= limit ? events.last.map { RevisionCursor(revision: $0.revision) } : nil
+        try await HandoverReader.add(to: &events, connection)
+        if withFetches { events = woven(events) }
         return Answer(targets: targets, page: HistoryPage(items: events, next: next))
+    }
+
+    private func woven(_ events: [TargetEvent]) -> [TargetEvent] {
+        let fetches = events.flatMap(\.fetches)
+        guard !fetches.isEmpty else { return events }
+        return (oldestFirst ? events + fetches : fetches + events).enumerated().sorted {
+            $0.element.at == $1.element.at ? $0.offset < $1.offset : ($0.element.at < $1.element.at) == oldestFirst
+        }.map(\.element)
     }
 
     private func targets(_ connection: isolated PostgresConnection) async throws -> [RecordedTarget] {

@@ -132,6 +132,8 @@ package struct MoveQuery: Sendable {
             guard !targets.isEmpty else { return HistoryPage(items: [], next: nil) }
             filter.targets = targets.map(\.number)
         }
-        return try await EventScan(filter).page(limit: limit, after: after, connection)
+        var page = try await EventScan(filter).page(limit: limit, after: after, connection)
+        try await HandoverReader.add(to: &page.items, connection)
+        return page
     }
 }

@@ -25,8 +25,9 @@ package final class AccessLog: Service {
         self.logger = logger
     }
 
-    func note(who: String, route: String, parameters: String) {
-        let record = AccessRecord(at: .now(), who: who, route: route, parameters: parameters)
+    func note(who: String, route: String, parameters: String, status: Int) {
+        let record = AccessRecord(
+            at: .now(), who: who, route: route, parameters: parameters, status: Int16(clamping: status))
         let isFull = waiting.withLock { waiting in
             guard waiting.count < Self.waitingMax else { return true }
             waiting.append(record)

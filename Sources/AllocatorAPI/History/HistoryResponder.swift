@@ -21,8 +21,14 @@ struct HistoryResponder: HTTPResponder {
     // A constant token.
     private static let link = HTTPField.Name("Link")!
 
-    static func answers(_ path: String) -> Bool {
-        path.hasPrefix("/api/") || path == "/openapi.json" || HistoryPages.answers(path)
+    private static let revision = HTTPField.Name("Target-Ledger-Revision")!
+
+    /// The history's own routes, and the standard ones for a moment of the past.
+    static func answers(_ head: HTTPRequest) -> Bool {
+        guard let target = head.path else { return false }
+        let path = target.prefix { $0 != "?" }
+        if path.hasPrefix("/api/") || path == "/openapi.json" || HistoryPages.answers(String(path)) { return true }
+        return head.method == .get && StandardTarget(target).asksThePast
     }
 
     func respond(to request: Request, context _: BasicRequestContext) async throws -> Response {
@@ -43,15 +49,7 @@ struct HistoryResponder: HTTPResponder {
             if path == "/openapi.json" {
                 return Self.response(.init(bytes: OpenAPIDocument.bytes), "application/json")
             }
-            let context = try gateway.current()
-            guard let reader = reader(request) else {
-                context.access?.note(who: "refused", route: path, parameters: String(query))
-                throw ProblemDetails(
-                    status: 401, title: "Unauthorized", detail: "The history is read with a bearer token.")
-            }
-            let response = try await answer(path, query, request, context)
-            context.access?.note(who: reader, route: path, parameters: String(query))
-            return response
+            return try await read(path, query, request, try gateway.current())
         } catch let error as CancellationError {
             throw error
         } catch {
@@ -60,6 +58,29 @@ struct HistoryResponder: HTTPResponder {
             if let seconds = problem.retryAfterSeconds { response.headers[.retryAfter] = "\(seconds)" }
             if problem.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
             return response
+        }
+    }
+
+    /// Answers, and notes who was answered how.
+    private func read(
+        _ path: String, _ query: Substring, _ request: Request, _ context: HistoryContext
+    ) async throws -> Response {
+        let reader = reader(request)
+        var status = 500
+        defer {
+            context.access?.note(who: reader ?? "refused", route: path, parameters: String(query), status: status)
+        }
+        do {
+            guard reader != nil else {
+                throw ProblemDetails(
+                    status: 401, title: "Unauthorized", detail: "The history is read with a bearer token.")
+            }
+            let response = try await answer(path, query, request, context)
+            status = response.status.code
+            return response
+        } catch {
+            status = error is CancellationError ? 499 : ProblemDetails(reading: error)?.status ?? 500
+            throw error
         }
     }
 
@@ -72,6 +93,9 @@ struct HistoryResponder: HTTPResponder {
     private func answer(
         _ path: String, _ query: Substring, _ request: Request, _ context: HistoryContext
     ) async throws -> Response {
+        if case .past(let route) = StandardTarget(request.head.path ?? "/") {
+            return Self.response(try await PastAnswers.read(route, query: query, context.source))
+        }
         let segments = try Self.segments(path)
         for route in HistoryRoute.all {
             guard let values = route.match(segments) else { continue }
@@ -141,6 +165,20 @@ struct HistoryResponder: HTTPResponder {
             return Response(
                 status: .ok, headers: [.contentType: type, .cacheControl: "no-cache"], body: ResponseBody(write))
         }
+    }
+
+    private static func response(_ answer: PastAnswers.Answer) -> Response {
+        let body = ResponseBody(contentLength: answer.pieces.byteCount) { writer in
+            var cursor = answer.pieces.makeCursor()
+            while let piece = cursor.next(bytesMax: StandardResponder.pieceBytesMax) { try await writer.write(piece) }
+            try await writer.finish(nil)
+        }
+        return Response(
+            status: .ok,
+            headers: [
+                .contentType: "application/json", .cacheControl: "no-cache",
+                .contentLength: "\(answer.pieces.byteCount)", Self.revision: "\(answer.point.revision.number)",
+            ], body: body)
     }
 
     private static func response(_ buffer: ByteBuffer, _ type: String) -> Response {

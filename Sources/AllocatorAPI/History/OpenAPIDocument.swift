@@ -30,6 +30,11 @@ enum OpenAPIDocument {
                         operation(route, &json)
                     }
                 }
+                json.name(RevisionFeed.path)
+                json.object { json in
+                    json.name("get")
+                    json.object { feed(&$0) }
+                }
             }
             json.name("components")
             json.object { components(&$0) }
@@ -60,21 +65,64 @@ enum OpenAPIDocument {
                         }
                     }
                 }
-                for (status, description) in problems {
-                    json.name(status)
+                writeProblems(&json)
+            }
+        }
+    }
+
+    private static func writeProblems(_ json: inout JSONWriter) {
+        for (status, description) in problems {
+            json.name(status)
+            json.object { json in
+                json.member("description", description)
+                json.name("content")
+                json.object { json in
+                    json.name("application/problem+json")
                     json.object { json in
-                        json.member("description", description)
-                        json.name("content")
-                        json.object { json in
-                            json.name("application/problem+json")
-                            json.object { json in
-                                json.name("schema")
-                                Schema.reference("Problem").write(to: &json)
-                            }
-                        }
+                        json.name("schema")
+                        Schema.reference("Problem").write(to: &json)
                     }
                 }
             }
+        }
+    }
+
+    /// Events have no schema of their own in OpenAPI 3.1: the data of one is described as a component.
+    private static func feed(_ json: inout JSONWriter) {
+        json.member("summary", "Revisions as they are published, as server-sent events, until the client hangs up.")
+        json.member("operationId", "events")
+        json.name("parameters")
+        json.list([0]) { _, json in
+            json.object { json in
+                json.member("name", "Last-Event-ID")
+                json.member("in", "header")
+                json.member(
+                    "description", "The revision that came last; the next one is sent first. The latest when left out.")
+                json.name("required")
+                json.boolean(false)
+                json.name("schema")
+                Schema.text(pattern: "^[0-9]{1,18}$").write(to: &json)
+            }
+        }
+        json.name("responses")
+        json.object { json in
+            json.name("200")
+            json.object { json in
+                json.member(
+                    "description",
+                    "Events named `revision`, each once and in order, whose id is the revision's number and whose data is a "
+                        + "`RevisionMessage`; and `bookmark` without data after silence, whose id is the last revision."
+                )
+                json.name("content")
+                json.object { json in
+                    json.name("text/event-stream")
+                    json.object { json in
+                        json.name("schema")
+                        Schema.text().write(to: &json)
+                    }
+                }
+            }
+            writeProblems(&json)
         }
     }
 
@@ -121,6 +169,7 @@ enum OpenAPIDocument {
             all.merge(route.components) { first, _ in first }
         }
         all["Problem"] = problem
+        all.merge(JSONShape.revisionMessage.components) { first, _ in first }
         json.name("schemas")
         json.object { json in
             for (name, component) in all.sorted(by: { $0.key < $1.key }) {

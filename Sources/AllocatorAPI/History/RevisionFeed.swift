@@ -104,24 +104,37 @@ package struct RevisionFeed: Sendable {
 
     /// One revision, whole.
     private func message(_ number: Int64) async throws -> [UInt8] {
-        let (summary, collectors, page) = try await source.read { connection in
+        let message = try await source.read { connection in
             let summary = try await RevisionQuery.one(Revision(number), connection)
             let query = RevisionEventsQuery(of: summary.point, limit: Self.targetsMax)
-            return (summary, try await query.collectors(connection), try await query.run(connection))
+            return RevisionMessage(
+                revision: summary, collectors: try await query.collectors(connection),
+                targets: try await query.run(connection))
         }
         var json = JSONWriter()
-        json.object { json in
-            json.name("revision")
-            JSONShape.revision.write(summary, to: &json)
-            json.name("collector_events")
-            json.list(collectors) { JSONShape.collectorEvent.write($0, to: &$1) }
-            json.name("target_events")
-            json.list(page.items) { JSONShape.targetEvent.write($0, to: &$1) }
-            json.name("truncated")
-            json.boolean(page.next != nil)
-        }
+        JSONShape.revisionMessage.write(message, to: &json)
         return Array("event: revision\nid: \(number)\ndata: ".utf8) + json.bytes + Array("\n\n".utf8)
     }
+}
+
+/// What one event of the feed holds.
+struct RevisionMessage: Sendable {
+    var revision: RevisionSummary
+    var collectors: [CollectorEvent]
+    var targets: HistoryPage<TargetEvent, EventCursor>
+}
+
+extension JSONShape where Value == RevisionMessage {
+    static let revisionMessage = JSONShape(
+        "RevisionMessage", "The data of an event named `revision`: one revision, whole.",
+        [
+            .object("revision", "The revision.", .revision) { $0.revision },
+            .objects("collector_events", "What it did to collectors.", .collectorEvent) { $0.collectors },
+            .objects("target_events", "What it did to targets.", .targetEvent) { $0.targets.items },
+            .boolean("truncated", "There are more target events, at `/revisions/{revision}/events`.") {
+                $0.targets.next != nil
+            },
+        ])
 }
 
 /// The writing end of one client.

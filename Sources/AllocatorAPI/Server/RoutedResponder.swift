@@ -15,7 +15,7 @@ struct RoutedResponder: HTTPResponder {
     let elsewhere: HistoryElsewhere
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
-        if let history, HistoryResponder.answers(request.uri.path) {
+        if let history, HistoryResponder.answers(request.head) {
             return try await history.respond(to: request, context: context)
         }
         if HistoryPages.answers(request.uri.path), StaticFile.at(request.uri.path) == nil {

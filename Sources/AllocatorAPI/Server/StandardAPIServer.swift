@@ -17,12 +17,18 @@ package struct StandardAPIContext: Sendable {
     package let metrics: MetricsRegistry
     let cache: AnswerCache
     let http: HTTPMetrics
+    let deliveries: DeliveryLog?
 
     /// - Parameters:
     ///   - metrics: What `/metrics` shows. The durations of requests are added to it.
     ///   - cacheBytesMax: Bound on the answers kept in memory.
-    package init(publisher: SnapshotPublisher, metrics: MetricsRegistry, cacheBytesMax: Int = 256 << 20) {
+    ///   - deliveries: Takes first fetches of changed answers; nil: they are not recorded.
+    package init(
+        publisher: SnapshotPublisher, metrics: MetricsRegistry, cacheBytesMax: Int = 256 << 20,
+        deliveries: DeliveryLog? = nil
+    ) {
         self.publisher = publisher
+        self.deliveries = deliveries
         self.metrics = metrics
         cache = AnswerCache(bytesMax: cacheBytesMax)
         http = HTTPMetrics()
@@ -72,7 +78,7 @@ package struct StandardAPIServer: Service {
     package func run() async throws {
         let responder = StandardResponder(
             publisher: context.publisher, metrics: context.metrics, cache: context.cache,
-            showsSecrets: configuration.showsSecrets,
+            showsSecrets: configuration.showsSecrets, deliveries: context.deliveries,
             hasHistory: configuration.history != nil || configuration.historyElsewhere != nil)
         let http = context.http
         let application = Application(

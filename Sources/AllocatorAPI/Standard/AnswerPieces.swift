@@ -35,6 +35,9 @@ package struct AnswerPieces: Sendable {
         }
     }
 
+    /// A body that is there already.
+    init(text: [UInt8]) { self.init([.text(text)], in: LabelTable()) }
+
     /// The body of `/jobs/{job}/targets?collector_id=…`.
     init(list: TargetList, in table: LabelTable) {
         self.init([.text(Array("[".utf8)), .elements(list), .text(Array("]\n".utf8))], in: table)

@@ -82,23 +82,25 @@ extension StandardResponder {
             answer = known.answer
         } else {
             if caller == .eventLoop, snapshot.jobs.count > Self.eventLoopJobsMax { return nil }
-            answer = PreparedAnswer(body: Self.jobLinks(snapshot))
+            answer = PreparedAnswer(body: ByteBuffer(bytes: Self.jobLinks(snapshot.jobs.map(\.name))))
             documents.withLock { $0.jobs = .init(revision: head.revision, epoch: head.epoch, answer: answer) }
         }
         return deliver(answer, answer.plain ?? ByteBuffer(), request, .jobs, snapshot, caller)
     }
 
     /// `{"job":{"_link":"/jobs/job/targets"},…}`, jobs with targets only.
-    private static func jobLinks(_ snapshot: AllocationSnapshot) -> ByteBuffer {
+    ///
+    /// - Parameter jobs: Sorted.
+    static func jobLinks(_ jobs: [String]) -> [UInt8] {
         var text: [UInt8] = Array("{".utf8)
-        for (index, job) in snapshot.jobs.enumerated() {
+        for (index, job) in jobs.enumerated() {
             if index > 0 { text.append(UInt8(ascii: ",")) }
-            JSONText.appendQuoted(job.name, to: &text)
+            JSONText.appendQuoted(job, to: &text)
             text += #":{"_link":"/jobs/"#.utf8
-            text += QueryComponent.encoded(job.name).utf8
+            text += QueryComponent.encoded(job).utf8
             text += #"/targets"}"#.utf8
         }
         text += "}\n".utf8
-        return ByteBuffer(bytes: text)
+        return text
     }
 }

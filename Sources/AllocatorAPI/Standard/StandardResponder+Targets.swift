@@ -33,9 +33,14 @@ extension StandardResponder {
         }
         guard let collector else { return allCollectors(job, snapshot, request, caller) }
         guard let list = snapshot.targetList(job: job, collector: collector) else {
+            if let emptied = snapshot.emptiedList(job: job, collector: collector) {
+                deliveries?.note(emptied, job: job, collector: collector)
+            }
             return deliver(Self.emptyList, Self.emptyList.plain ?? ByteBuffer(), request, .targets, snapshot, caller)
         }
-        return answer(list, snapshot, request, caller)
+        let response = answer(list, snapshot, request, caller)
+        if response != nil { deliveries?.note(list, job: job, collector: collector) }
+        return response
     }
 
     // MARK: One collector
@@ -124,7 +129,9 @@ extension StandardResponder {
             if let unchanged = notModified(request, known, .targets, snapshot) { return unchanged }
         }
         if caller == .eventLoop, job?.targetCount ?? 0 > Self.eventLoopTargetsMax { return nil }
-        let pieces = wholePieces(name, snapshot)
+        let pieces = Self.wholePieces(name, collectors: snapshot.collectors, in: snapshot.table) {
+            snapshot.targetList(job: name, collector: $0)
+        }
         if caller == .eventLoop, pieces.byteCount > Self.eventLoopRenderBytesMax { return nil }
         guard pieces.byteCount <= cache.bodyBytesMax else {
             return stamp(PreparedResponse(200, .targets, .json, .pieces(pieces)), snapshot)
@@ -156,23 +163,26 @@ extension StandardResponder {
         }
     }
 
-    private func wholePieces(_ job: String, _ snapshot: AllocationSnapshot) -> AnswerPieces {
+    /// - Parameter collectors: Sorted.
+    static func wholePieces(
+        _ job: String, collectors: [String], in table: LabelTable, list: (_ collector: String) -> TargetList?
+    ) -> AnswerPieces {
         let link = "/jobs/\(QueryComponent.encoded(job))/targets?collector_id="
         var parts: [AnswerPieces.Part] = []
         var text: [UInt8] = Array("{".utf8)
-        for (index, collector) in snapshot.collectors.enumerated() {
+        for (index, collector) in collectors.enumerated() {
             if index > 0 { text.append(UInt8(ascii: ",")) }
             JSONText.appendQuoted(collector, to: &text)
             text += #":{"_link":"#.utf8
             JSONText.appendQuoted(link + QueryComponent.encoded(collector), to: &text)
             text += #","targets":["#.utf8
-            if let list = snapshot.targetList(job: job, collector: collector) {
+            if let list = list(collector) {
                 parts += [.text(text), .elements(list)]
                 text = []
             }
             text += "]}".utf8
         }
         parts.append(.text(text + Array("}\n".utf8)))
-        return AnswerPieces(parts, in: snapshot.table)
+        return AnswerPieces(parts, in: table)
     }
 }

@@ -31,12 +31,15 @@ package final class StandardResponder: Sendable {
     /// Which pages its pages may lead to.
     let site: PageSite
     let documents = Mutex(DocumentAnswers())
+    /// Nil: who fetched what is not recorded.
+    let deliveries: DeliveryLog?
 
     /// - Parameters:
     ///   - cache: Shared by all listeners of the process.
     ///   - hasHistory: The history's pages can be reached from this listener.
     package init(
         publisher: SnapshotPublisher, metrics: MetricsRegistry, cache: AnswerCache, showsSecrets: Bool,
+        deliveries: DeliveryLog? = nil,
         hasHistory: Bool = false
     ) {
         site = PageSite(hasStandard: true, hasHistory: hasHistory)
@@ -44,17 +47,19 @@ package final class StandardResponder: Sendable {
         self.metrics = metrics
         self.cache = cache
         self.showsSecrets = showsSecrets
+        self.deliveries = deliveries
     }
 
     /// The answer; nil only for ``Caller/eventLoop``, which then has to ask from a task.
     package func respond(to request: StandardRequest, for caller: Caller) -> PreparedResponse? {
         let target = StandardTarget(request.target)
         // Other routes than these may know the path, and they are not asked on the event loop.
-        if target == .nothing, caller == .eventLoop { return nil }
+        if caller == .eventLoop, target == .nothing || target.asksThePast { return nil }
         guard request.method == .get else { return refusal(of: request.method, target) }
         switch target {
         case .nothing: return Self.notFound
         case .redirect(let location): return Self.redirect(301, to: location)
+        case .past: return Self.noPast
         case .route(.livez): return PreparedResponse(200, .livez)
         case .route(.readyz): return readiness()
         case .route(.metrics): return caller == .task ? metricsText(request) : nil
@@ -79,6 +84,13 @@ package final class StandardResponder: Sendable {
 
     private static let notFound = PreparedResponse(
         404, .none, .text, .bytes(ByteBuffer(string: "404 page not found")))
+
+    /// Whoever has the history answers this before it comes here.
+    private static let noPast = ProblemDetails(
+        status: 404, title: "Not Found",
+        detail: "This listener does not tell the past; the history API has a listener of its own, or is off.",
+        parameter: "at"
+    ).response(.none)
 
     private static func redirect(_ status: Int, to location: String) -> PreparedResponse {
         var response = PreparedResponse(status, .none)

@@ -58,9 +58,14 @@ package enum RoutePattern: String, Sendable, CaseIterable {
 /// What a request target leads to.
 package enum StandardTarget: Sendable, Hashable {
     case route(StandardRoute)
+    /// A route for a moment of the past, which the query names.
+    case past(StandardRoute)
     /// A route with a slash too many; where to go instead, query included.
     case redirect(to: String)
     case nothing
+
+    /// Whether the history has to answer.
+    var asksThePast: Bool { if case .past = self { true } else { false } }
 
     package init(_ rawTarget: String) {
         var rawTarget = rawTarget
@@ -72,7 +77,7 @@ package enum StandardTarget: Sendable, Hashable {
         let mark = ASCII.firstIndex(of: UInt8(ascii: "?"), in: target) ?? target.count
         let path = ASCII.cut(target, 0, mark)
         let query = ASCII.cut(target, min(mark + 1, target.count), target.count)
-        if let route = route(path, query) { return .route(route) }
+        if let route = route(path, query) { return asksThePast(route, query) ? .past(route) : .route(route) }
         guard path.count > 2, path[path.count - 1] == UInt8(ascii: "/") else { return .nothing }
         let shorter = ASCII.cut(path, 0, path.count - 1)
         guard route(shorter, query) != nil else { return .nothing }
@@ -108,6 +113,27 @@ package enum StandardTarget: Sendable, Hashable {
     }
 
     // MARK: Query
+
+    private static func asksThePast(_ route: StandardRoute, _ query: UnsafeRawBufferPointer) -> Bool {
+        guard query.count > 0 else { return false }
+        switch route {
+        case .jobs, .scrapeConfigs, .targets: break
+        case .index, .metrics, .livez, .readyz: return false
+        }
+        var start = 0
+        while start < query.count {
+            let end = ASCII.firstIndex(of: UInt8(ascii: "&"), in: query, from: start) ?? query.count
+            // Every answer to a collector comes by here, and its parameter begins with another letter.
+            let first = query[start]
+            if first == UInt8(ascii: "a") || first == UInt8(ascii: "r") || first == UInt8(ascii: "%") {
+                let pair = ASCII.cut(query, start, end)
+                let name = ASCII.cut(pair, 0, ASCII.firstIndex(of: UInt8(ascii: "="), in: pair) ?? pair.count)
+                if isName(name, "at") || isName(name, "revision") { return true }
+            }
+            start = end + 1
+        }
+        return false
+    }
 
     private static func parameter(
         _ name: StaticString, of query: UnsafeRawBufferPointer

@@ -355,7 +355,8 @@ actor AllocationWalk {
             : recordedConfiguration.flatMap(ConfigurationDocument.served) ?? configuration.served
         publisher.publish(
             AllocationSnapshot(
-                state: state, head: head, scrapeConfigs: served, pendingJobs: pendingJobs()))
+                state: state, head: head, scrapeConfigs: served, pendingJobs: pendingJobs(),
+                after: publisher.current))
         publisher.update { $0.reasonsNotReady = [] }
         logger.notice(
             "state loaded from the ledger",
@@ -373,7 +374,8 @@ actor AllocationWalk {
                 by: change, state: state, head: head, scrapeConfigs: configuration.served, pendingJobs: pendingJobs())
         } else {
             snapshot = AllocationSnapshot(
-                state: state, head: head, scrapeConfigs: configuration.served, pendingJobs: pendingJobs())
+                state: state, head: head, scrapeConfigs: configuration.served, pendingJobs: pendingJobs(),
+                after: publisher.current)
         }
         publisher.publish(snapshot)
         publisher.update {

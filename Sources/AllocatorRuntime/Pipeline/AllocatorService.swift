@@ -51,15 +51,18 @@ package struct AllocatorService: Service {
     private let publisher: SnapshotPublisher
     private let intake: DiscoveryIntake
     private let isDiscovering: Bool
+    private let replica: UUID128
     private let logger: Logger
 
     /// - Parameters:
     ///   - reload: Nil: the configuration stays as it is.
     ///   - isDiscovering: Whether `intake` runs already, with these settings. Else it is run once the ledger is loaded:
     ///     what is recorded is served first.
+    ///   - replica: Names this process in the ledger.
     package init(
         settings: Settings, reload: ConfigurationReload? = nil, postgres: PostgresConfiguration,
-        publisher: SnapshotPublisher, intake: DiscoveryIntake, isDiscovering: Bool, logger: Logger
+        publisher: SnapshotPublisher, intake: DiscoveryIntake, isDiscovering: Bool,
+        replica: UUID128 = .random(), logger: Logger
     ) {
         self.settings = settings
         self.reload = reload
@@ -67,6 +70,7 @@ package struct AllocatorService: Service {
         self.publisher = publisher
         self.intake = intake
         self.isDiscovering = isDiscovering
+        self.replica = replica
         self.logger = logger
     }
 
@@ -76,7 +80,7 @@ package struct AllocatorService: Service {
     package func run() async throws {
         let lease = LeaseKeeper(
             configuration: postgres, timeToLive: settings.leaseTimeToLive, renewInterval: settings.leaseRenewInterval,
-            holder: .random(), address: settings.address, logger: logger)
+            holder: replica, address: settings.address, logger: logger)
         let collectors = CollectorFeed(settings.collectors, watcher: intake.watcher, logger: logger)
         let walk = try AllocationWalk(
             settings: WalkSettings(settings), table: intake.table, publisher: publisher,

@@ -57,11 +57,19 @@ package final class AllocationSnapshot: Sendable {
         return directory.job(named: job)?.lists[number]
     }
 
+    /// The empty answer of a collector that had targets of the job and has not been told yet that it has none.
+    package func emptiedList(job: String, collector: String) -> TargetList? {
+        directory.emptiedList(job: job, collector: collector)
+    }
+
     // MARK: Making
 
     /// The snapshot of a whole state: after loading, or for tests.
+    ///
+    /// - Parameter previous: What was served before; lists that hold the same are shared with it.
     package convenience init(
-        state: AllocationState, head: LedgerHead, scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String> = []
+        state: AllocationState, head: LedgerHead, scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String> = [],
+        after previous: AllocationSnapshot? = nil
     ) {
         var changes = SnapshotChanges()
         state.forEachTarget { job, identity, target in
@@ -70,11 +78,19 @@ package final class AllocationSnapshot: Sendable {
                 IdentifiedTarget(
                     identity: identity, labels: target.labels, address: target.address))
         }
-        let directory = JobDirectory().applying(changes, names: state.jobNames, in: state.table)
+        let (revision, before) = (head.revision.number, previous?.head.revision.number ?? -1)
+        let change = ListChange(revisions: min(before + 1, revision)...revision, at: head.at)
+        var directory = JobDirectory().applying(
+            changes, names: state.jobNames, collectors: state.collectorTable.map(\.name), change: change,
+            in: state.table)
+        let numbers = Self.collectorNumbers(state, directory)
+        if let previous, previous.table === state.table {
+            directory = directory.adopting(
+                previous.directory, numbers: numbers, oldNumbers: previous.collectorNumbers, change: change)
+        }
         self.init(
-            head: head, table: state.table, directory: directory,
-            collectorNumbers: Self.collectorNumbers(state, directory), scrapeConfigs: scrapeConfigs,
-            pendingJobs: pendingJobs, strategy: state.strategy.name)
+            head: head, table: state.table, directory: directory, collectorNumbers: numbers,
+            scrapeConfigs: scrapeConfigs, pendingJobs: pendingJobs, strategy: state.strategy.name)
     }
 
     /// The snapshot after one more revision.
@@ -96,7 +112,10 @@ package final class AllocationSnapshot: Sendable {
                         identity: target.identity, labels: after.labels, address: after.address))
             }
         }
-        let directory = self.directory.applying(changes, names: change.jobs, in: table)
+        let revision = head.revision.number
+        let directory = self.directory.applying(
+            changes, names: change.jobs, collectors: state.collectorTable.map(\.name),
+            change: ListChange(revisions: revision...revision, at: head.at), in: table)
         return AllocationSnapshot(
             head: head, table: table, directory: directory,
             collectorNumbers: Self.collectorNumbers(state, directory),

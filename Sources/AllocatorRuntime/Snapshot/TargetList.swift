@@ -3,7 +3,21 @@
 //
 
 import AllocationCore
+import PostgresDriver
 import Synchronization
+
+/// When a list last changed, as far as this process knows.
+package struct ListChange: Sendable, Hashable {
+    /// It lies in these revisions: in the one where it was seen; in a range where the list was loaded.
+    package let revisions: ClosedRange<Int64>
+    /// When the last of them was recorded.
+    package let at: Timestamp
+
+    package init(revisions: ClosedRange<Int64>, at: Timestamp) {
+        self.revisions = revisions
+        self.at = at
+    }
+}
 
 /// One answer of `/jobs/{job}/targets?collector_id=…`, before it is rendered.
 ///
@@ -14,17 +28,26 @@ package final class TargetList: Sendable {
     package let targets: ContiguousArray<IdentifiedTarget>
     /// Room for what a renderer made of this list, so that it is made once. Only renderers look inside.
     package let preparedAnswer = Mutex<(any AnyObject & Sendable)?>(nil)
+    package let change: ListChange
+    /// Whether its collector was answered with it.
+    package let wasFetched = Atomic(false)
 
     /// - Parameter targets: In any order, no identity twice.
-    package init(targets: ContiguousArray<IdentifiedTarget>, in table: LabelTable) {
+    package init(targets: ContiguousArray<IdentifiedTarget>, change: ListChange, in table: LabelTable) {
         self.targets = ContiguousArray(targets.sorted { Self.precedes($0, $1, table) })
+        self.change = change
     }
 
-    private init(sorted targets: ContiguousArray<IdentifiedTarget>) { self.targets = targets }
+    /// - Parameter targets: In the order in which they are served.
+    init(sorted targets: ContiguousArray<IdentifiedTarget>, change: ListChange) {
+        self.targets = targets
+        self.change = change
+    }
 
     /// This list without `removed` and with `added`; costs one pass over the list and a sort of what is added.
     package func replacing(
-        removed: Set<TargetIdentity>, added: ContiguousArray<IdentifiedTarget>, in table: LabelTable
+        removed: Set<TargetIdentity>, added: ContiguousArray<IdentifiedTarget>, change: ListChange,
+        in table: LabelTable
     ) -> TargetList {
         let sorted = added.sorted { Self.precedes($0, $1, table) }
         var merged = ContiguousArray<IdentifiedTarget>()
@@ -38,7 +61,7 @@ package final class TargetList: Sendable {
             merged.append(target)
         }
         merged.append(contentsOf: sorted[next...])
-        return TargetList(sorted: merged)
+        return TargetList(sorted: merged, change: change)
     }
 
     private static func precedes(_ a: IdentifiedTarget, _ b: IdentifiedTarget, _ table: LabelTable) -> Bool {

@@ -19,14 +19,17 @@ struct Diff: AsyncParsableCommand {
     @Argument(help: "The moment to end with; the latest recorded one when not given.") var to: InstantArgument?
     @Option(help: "Name of the job.") var job: String?
     @Option(help: "Only targets that this collector had before or after.") var collector: String?
+    @OptionGroup var labels: LabelFlags
     @Flag(help: "Only how many targets differ.") var summary = false
     @OptionGroup var list: ListFlags
 
     func validate() throws {
-        if summary, job != nil || collector != nil {
-            throw ValidationError("--summary counts all targets; it takes neither --job nor --collector.")
+        if summary, isNarrowed {
+            throw ValidationError("--summary counts all targets; it takes neither --job nor --collector nor --match.")
         }
     }
+
+    private var isNarrowed: Bool { job != nil || collector != nil || !labels.selectors.isEmpty }
 
     func run() async throws {
         let hasMore = try await LedgerDatabase.read(database) { try await write(to: .output, $0) }
@@ -39,7 +42,7 @@ struct Diff: AsyncParsableCommand {
         var query = DiffQuery(from: points.0, to: points.1, job: job, collector: collector)
         let isTable = list.output == .table
         if isTable { try console.send("From \(points.0.sentence) to \(points.1.sentence)") }
-        if summary || isTable && job == nil && collector == nil {
+        if summary || isTable && !isNarrowed {
             let counts = try await query.counts(connection)
             if isTable {
                 try console.send(": \(counts.sentence).\n")
@@ -52,11 +55,12 @@ struct Diff: AsyncParsableCommand {
             try console.send(":\n")
         }
         if isTable { try console.send("\n") }
+        let selection = try labels.selection()
         var rows = RowStream(.difference, as: list.output, to: console)
         let hasMore = try await Paging.read(rowsMax: list.rowsMax) { limit, after in
             query.limit = limit
             query.after = after
-            return try await query.run(connection)
+            return try await query.run(selecting: selection, connection)
         } _: {
             try rows.write($0)
         }

@@ -14,14 +14,16 @@ struct Export: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write what is recorded, for other programs.",
         discussion: """
-            Events and revisions of the window, oldest first, or the state at one moment with labels; with --whole \
-            everything that `verify --export` needs to check the ledger without its database. Reads the database alone; new \
+            Events of targets or collectors and revisions of the window, oldest first, or the state at one moment with labels; \
+            with --whole everything that `verify --export` needs to check the ledger without its database. Reads the database alone; new \
             revisions do not show in an export that has begun.
             """)
 
     enum Subject: String, CaseIterable, ExpressibleByArgument {
         /// What each revision did to each target.
         case events
+        /// What each revision did to each collector.
+        case collectors
         /// The revisions, with their digests.
         case revisions
         /// Who had which target at one moment.
@@ -87,7 +89,12 @@ struct Export: AsyncParsableCommand {
         var bar = ProgressBar("exporting", on: .error, isWanted: !console.isTerminal)
         defer { bar.clear() }
         switch what {
-        case .events: try await writeEvents(to: console, &bar, connection)
+        case .events:
+            try await writeEvents(.story, to: console, &bar, connection) { try await $0.run(connection) }
+        case .collectors:
+            try await writeEvents(.collectorEvent, to: console, &bar, connection) {
+                try await $0.collectors(connection)
+            }
         case .revisions: try await writeRevisions(to: console, &bar, connection)
         case .state: try await writeState(to: console, &bar, connection)
         }
@@ -129,23 +136,22 @@ struct Export: AsyncParsableCommand {
         try rows.finish()
     }
 
-    private func writeEvents(
-        to console: Console, _ bar: inout ProgressBar, _ connection: isolated PostgresConnection
+    private func writeEvents<Event>(
+        _ form: RowForm<Event>, to console: Console, _ bar: inout ProgressBar,
+        _ connection: isolated PostgresConnection,
+        _ read: (EventRangeQuery) async throws -> HistoryPage<Event, EventCursor>
     ) async throws {
-        var rows = RowStream(.story, as: output.rows, to: console)
+        var rows = RowStream(form, as: output.rows, to: console)
         guard var walk = try await RevisionWalk(bounds, connection) else { return try rows.finish() }
         while let revisions = try await walk.next(connection) {
-            for revision in revisions where revision.targetEvents > 0 {
-                var query = RevisionEventsQuery(of: revision.point)
-                _ = try await Paging.read(rowsMax: nil) { limit, after in
-                    query.limit = limit
-                    query.after = after
-                    return try await query.run(connection)
-                } _: {
-                    try rows.write($0)
-                }
-                bar.advance(to: walk.done(upTo: revision), of: walk.total)
-            }
+            guard let first = revisions.first, let last = revisions.last else { continue }
+            var query = EventRangeQuery(from: first.point, to: last.point)
+            repeat {
+                let page = try await read(query)
+                try rows.write(page.items)
+                query.after = page.next
+            } while query.after != nil
+            bar.advance(to: walk.done, of: walk.total)
         }
         try rows.finish()
     }
@@ -187,8 +193,6 @@ private struct RevisionWalk {
 
     var total: Int64 { last - first + 1 }
     var done: Int64 { reached - first + 1 }
-
-    func done(upTo revision: RevisionSummary) -> Int64 { revision.revision - first + 1 }
 
     mutating func next(_ connection: isolated PostgresConnection) async throws -> [RevisionSummary]? {
         guard reached < last else { return nil }

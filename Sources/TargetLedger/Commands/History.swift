@@ -75,6 +75,7 @@ struct History: AsyncParsableCommand {
         for endpoint in try await TargetChoice.endpoints(target, job: job, connection) {
             var query = TargetHistoryQuery(endpoint.subject, window: window)
             query.oldestFirst = oldestFirst
+            query.withFetches = true
             _ = try await Paging.read(rowsMax: readMax) { limit, after in
                 query.limit = limit
                 query.after = after
@@ -84,7 +85,7 @@ struct History: AsyncParsableCommand {
             }
         }
         return events.sorted {
-            $0.revision == $1.revision ? $0.ordinal < $1.ordinal : ($0.revision < $1.revision) == oldestFirst
+            $0.at == $1.at ? $0.ordinal < $1.ordinal : ($0.at < $1.at) == oldestFirst
         }
     }
 

@@ -23,6 +23,7 @@ enum Cell: Equatable {
 
     static func optional(_ text: String?) -> Cell { text.map(Cell.text) ?? .none }
     static func optional(_ number: Int64?) -> Cell { number.map(Cell.number) ?? .none }
+    static func optional(_ number: Double?) -> Cell { number.map(Cell.decimal) ?? .none }
 
     /// An object of texts.
     static func object(_ members: some Sequence<(key: String, value: String)>) -> Cell {

@@ -47,13 +47,16 @@ struct AllocatorProcess {
         let signer = try configuration.checkpointKeyFile.map { path in
             try CheckpointFailure.naming { try CheckpointKeyFile.read(path) }
         }
+        let deliveries = DeliveryLog()
         let walk = WalkProcess(
-            configuration, reload: reload, publisher: publisher, history: history, signer: signer, logger: logger)
+            configuration, reload: reload, publisher: publisher, history: history, deliveries: deliveries,
+            signer: signer, logger: logger)
         let api = StandardAPIServer(
             configuration: .init(
                 address: configuration.listenAddress, showsSecrets: configuration.allowInsecureAuthSecrets,
                 history: isHistoryBesideStandard ? history : nil, historyElsewhere: historyElsewhere),
-            context: StandardAPIContext(publisher: publisher, metrics: registry), logger: logger,
+            context: StandardAPIContext(publisher: publisher, metrics: registry, deliveries: deliveries),
+            logger: logger,
             onBound: { [logger] port in logger.info("listening", metadata: ["port": "\(port)"]) })
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
             .init(service: walk), .init(service: api),

@@ -18,6 +18,7 @@ struct WalkProcess: Service {
     private let reload: @Sendable () throws -> AllocatorConfiguration
     private let publisher: SnapshotPublisher
     private let history: HistoryGateway
+    private let deliveries: DeliveryLog
     private let signer: NoteSigner?
     private let logger: Logger
 
@@ -26,12 +27,14 @@ struct WalkProcess: Service {
     ///   - signer: The key that signs checkpoints.
     init(
         _ configuration: AllocatorConfiguration, reload: @escaping @Sendable () throws -> AllocatorConfiguration,
-        publisher: SnapshotPublisher, history: HistoryGateway, signer: NoteSigner?, logger: Logger
+        publisher: SnapshotPublisher, history: HistoryGateway, deliveries: DeliveryLog, signer: NoteSigner?,
+        logger: Logger
     ) {
         self.configuration = configuration
         self.reload = reload
         self.publisher = publisher
         self.history = history
+        self.deliveries = deliveries
         self.signer = signer
         self.logger = logger
     }
@@ -93,6 +96,7 @@ struct WalkProcess: Service {
     ) async throws {
         logger.info("ledger", metadata: ["database": "\(postgres.redactedDescription)"])
         let (first, reload, address, logger) = (configuration, reload, address, logger)
+        let replica = UUID128.random()
         let service = AllocatorService(
             settings: AllocatorService.Settings(first, address: address, ownsDatabase: ownsDatabase),
             reload: ConfigurationReload(file: first.file) {
@@ -103,7 +107,8 @@ struct WalkProcess: Service {
                 }
                 return AllocatorService.Settings(next, address: address, ownsDatabase: ownsDatabase)
             },
-            postgres: postgres, publisher: publisher, intake: intake, isDiscovering: isDiscovering, logger: logger)
+            postgres: postgres, publisher: publisher, intake: intake, isDiscovering: isDiscovering, replica: replica,
+            logger: logger)
         // Small and apart, so that questions about the past take nothing from the walk.
         let pool = PostgresPool(postgres, size: 4, logger: logger)
         let (reader, access) = (HistoryReader(pool), AccessLog(pool, logger: logger))
@@ -112,9 +117,12 @@ struct WalkProcess: Service {
             HistoryContext(
                 reader: reader, access: access, events: RevisionFeed(publisher: publisher, reader: reader),
                 proofs: proofs))
+        let deliveryPool = PostgresPool(postgres, size: 1, logger: logger)
+        let writer = DeliveryWriter(deliveries, replica: replica, pool: deliveryPool, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await CommandFailure.naming(postgres) { _ in try await service.run() } }
             group.addTask { try await access.run() }
+            group.addTask { try await writer.run() }
             // The log's tree grows with the log, so that a checkpoint has little to read when it is asked for.
             if signer != nil {
                 group.addTask { [publisher] in
@@ -126,6 +134,7 @@ struct WalkProcess: Service {
             try await group.waitForAll()
         }
         await pool.close()
+        await deliveryPool.close()
     }
 
     /// How others find this process: the machine's name where it listens on every address.

@@ -35,6 +35,19 @@ import Testing
         }
     }
 
+    @Test("Events of collectors come oldest first")
+    func collectors() async throws {
+        try await LedgerFixture.with { fixture in
+            _ = try await fixture.recordIncident()
+            let rows = try await export(fixture, "--what", "collectors")
+            let told = rows.map { row in
+                "\(row["revision"]?.number ?? 0) \(row["event"]?.text ?? "?") \(row["collector"]?.text ?? "?")"
+            }
+            #expect(told == ["1 joined a", "1 joined b", "1 joined c", "3 left c", "6 joined d"])
+            #expect(try await export(fixture, "--what", "collectors", "--since", "3", "--until", "6").count == 1)
+        }
+    }
+
     @Test("Revisions come oldest first with their digests, over more than a page")
     func revisions() async throws {
         try await LedgerFixture.with { fixture in

@@ -2,6 +2,7 @@ import AllocationCore
 import AllocationLedger
 import ArgumentParser
 import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import TargetLedger
@@ -22,6 +23,41 @@ import Testing
 
     private func holders(_ rows: [[String: JSONCell]]) -> [String: String?] {
         Dictionary(uniqueKeysWithValues: rows.map { ($0["address"]?.text ?? "?", $0["collector"]?.text) })
+    }
+
+    @Test("A difference of targets with certain labels is that part of the whole, page by page")
+    func selectedDifference() async throws {
+        try await LedgerFixture.with { fixture in
+            _ = try await fixture.recordIncident()
+            let whole = try await diff(fixture, "1", "6")
+            let selected = try await diff(fixture, "1", "6", "--match", #"{zone=~"zone-[01]",job="shop"}"#)
+            let expected = whole.filter { row in
+                // Zones go by the number of the target.
+                let number = row["address"]?.text?.split(separator: ":").first?.split(separator: ".").last.flatMap {
+                    Int($0)
+                }
+                return number.map { $0 % 3 < 2 } ?? false
+            }
+            #expect(!selected.isEmpty && selected == expected && selected.count < whole.count)
+            #expect(try await diff(fixture, "1", "6", "--match", #"{zone="nowhere"}"#).isEmpty)
+            let pages = try await LedgerDatabase.read(fixture.configuration, logger: TestPostgres.logger) {
+                connection in
+                let selection = try LabelSelection(
+                    anyOf: [LabelMatcher.parse(#"{zone="zone-1"}"#)], regex: { _ in { _ in true } })
+                var query = DiffQuery(
+                    from: try await Instant.revision(Revision(1)).resolve(connection),
+                    to: try await Instant.latest.resolve(connection), limit: 1)
+                var pages: [[String]] = []
+                repeat {
+                    let page = try await query.run(selecting: selection, connection)
+                    pages.append(page.items.map(\.target.address))
+                    query.after = page.next
+                } while query.after != nil
+                return pages
+            }
+            let zone1 = try await diff(fixture, "1", "6", "--match", #"{zone="zone-1"}"#)
+            #expect(pages.flatMap(\.self) == zone1.compactMap { $0["address"]?.text })
+        }
     }
 
     @Test("The state at every revision is what was in force then")
@@ -115,6 +151,7 @@ import Testing
             #expect(printed.hasPrefix("From revision 4 of "))
         }
         #expect(throws: (any Error).self) { try Diff.parse(["1", "2", "--summary", "--job", "a"]) }
+        #expect(throws: (any Error).self) { try Diff.parse(["1", "2", "--summary", "--match", "{a=\"b\"}"]) }
         #expect(throws: (any Error).self) { try State.parse(["--unassigned", "--collector", "a"]) }
     }
 }

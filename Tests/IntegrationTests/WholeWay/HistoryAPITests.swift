@@ -154,6 +154,11 @@ import Testing
             #expect(problem["parameter"] as? String == question.parameter, "\(question.path)")
             #expect((problem["detail"] as? String)?.contains(question.detail) == true, "\(answer.text)")
         }
+        // Also what was refused stands in the ledger, with how it was answered.
+        let ledger = LedgerInspection(process: process)
+        let sql = "SELECT DISTINCT status FROM ledger.access WHERE route = '/api/v1/moves' ORDER BY 1"
+        for _ in 0..<200 where try ledger.rows(sql) != [["400"]] { usleep(20_000) }
+        #expect(try ledger.rows(sql) == [["400"]])
         process.stop()
     }
 

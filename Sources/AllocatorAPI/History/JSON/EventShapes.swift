@@ -58,7 +58,9 @@ extension JSONShape where Value == TargetEvent {
             .integer("ordinal", "Its place in the revision.") { Int64($0.ordinal) },
             .object("target", "Which target.", .target) { $0.target },
             .texts(
-                "kinds", "What happened: `discovered`, `assigned`, `moved`, `unassigned`, `relabelled`, `vanished`."
+                "kinds",
+                "What happened: `discovered`, `assigned`, `moved`, `unassigned`, `relabelled`, `vanished`; "
+                    + "`fetched`: a collector learned of a move."
             ) { $0.kinds.codes },
             .optionalText("from", "The collector before; null: none.") { $0.from },
             .optionalText("to", "The collector after; null: none.") { $0.to },
@@ -81,7 +83,66 @@ extension JSONShape where Value == TargetEvent {
             .optionalText("continued_by", "Identity under which the same endpoint goes on.") {
                 $0.continuedBy.map { "\($0.rawValue)" }
             },
+            .optionalText("fetched_by", "Who fetched; null for everything but `fetched`.") { $0.fetchedBy },
+        ] + JSONShape<Handover>.handover.lifted { $0.handover })
+}
+
+extension JSONShape where Value == Handover {
+    static let handover = JSONShape(
+        "Handover",
+        "How a target passed to another collector. Null is not known, or not asked for: moves and a target's history have it.",
+        [
+            .optionalTime("learned_by_old_at", "The old collector's first fetch without the target.") {
+                $0.learnedByOld
+            },
+            .optionalTime("old_left_at", "When the old collector left, where it did so before it fetched.") {
+                $0.oldLeft
+            },
+            .optionalTime("learned_by_new_at", "The new collector's first fetch with the target.") {
+                $0.learnedByNew
+            },
+            .optionalNumber("ownerless_seconds", "From the old collector's end to the new one's first fetch.") {
+                $0.ownerlessSeconds
+            },
+            .optionalNumber("doubly_owned_seconds", "From the new collector's first fetch to the old one's end.") {
+                $0.doublyOwnedSeconds
+            },
         ])
+}
+
+extension JSONShape where Value == HandoverSummary {
+    static let handovers = JSONShape(
+        "Handovers", "How all targets that moved passed from collector to collector, as far as fetches tell.",
+        [
+            .integer("moves", "Moves from a collector to another.") { $0.moves },
+            .integer("known", "Those of which it is known when both collectors learned.") { $0.known },
+            .number("ownerless_seconds", "Nobody scraped, all known moves together.") { $0.ownerlessSeconds },
+            .number("doubly_owned_seconds", "Two scraped, all known moves together.") { $0.doublyOwnedSeconds },
+            .objects("jobs", "The same by job.", .handoverJob) { $0.jobs },
+            .objects("worst", "Longest without a collector, or with two, first.", .handoverWorst) { $0.worst },
+        ])
+}
+
+extension JSONShape where Value == HandoverSummary.Job {
+    static let handoverJob = JSONShape(
+        "HandoverJob", "The handovers of one job.",
+        [
+            .text("job", "Name of the job.") { $0.job }, .integer("moves", "Moves.") { $0.moves },
+            .integer("known", "Those that are known.") { $0.known },
+            .number("ownerless_seconds", "Nobody scraped.") { $0.ownerlessSeconds },
+            .number("doubly_owned_seconds", "Two scraped.") { $0.doublyOwnedSeconds },
+        ])
+}
+
+extension JSONShape where Value == HandoverSummary.Worst {
+    static let handoverWorst = JSONShape(
+        "HandoverWorst", "One target's handover.",
+        [
+            .time("at", "When the move was recorded.") { $0.at },
+            .integer("revision", "Number of the revision.") { $0.revision },
+            .object("target", "Which target.", .target) { $0.target },
+            .text("from", "The old collector.") { $0.from }, .text("to", "The new collector.") { $0.to },
+        ] + JSONShape<Handover>.handover.lifted { $0.handover })
 }
 
 extension JSONShape where Value == CollectorEvent {

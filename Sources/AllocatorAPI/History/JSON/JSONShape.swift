@@ -115,6 +115,14 @@ struct JSONField<Value>: Sendable {
         JSONField(name: name, schema: .number, description: description) { $1.number(value($0)) }
     }
 
+    static func optionalNumber(
+        _ name: String, _ description: String, _ value: @escaping @Sendable (Value) -> Double?
+    ) -> JSONField {
+        JSONField(name: name, schema: .nullable(.number), description: description) { item, json in
+            if let number = value(item) { json.number(number) } else { json.null() }
+        }
+    }
+
     static func boolean(
         _ name: String, _ description: String, _ value: @escaping @Sendable (Value) -> Bool
     ) -> JSONField {

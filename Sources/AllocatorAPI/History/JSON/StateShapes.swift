@@ -223,8 +223,37 @@ extension JSONShape where Value == IncidentReport {
             .integer("unassigned_targets", "Targets that no collector had for some time.") { $0.unassignedTargets },
             .number("unassigned_seconds", "For how long, all targets together.") { $0.unassignedSeconds },
             .objects("worst_unassigned", "Those that nobody had for longest.", .unassigned) { $0.worstUnassigned },
+            .object("handovers", "How targets passed from collector to collector.", .handovers) { $0.handovers },
             .objects("failed_discoveries", "Discovery that failed.", .discoveryRun) { $0.failedDiscoveries },
             .objects("gaps", "Periods without recording.", .gap) { $0.gaps },
             .objects("terms", "Who led.", .term) { $0.terms },
+        ])
+}
+
+extension JSONShape where Value == Explanation.Fact {
+    static let fact = JSONShape(
+        "Fact", "One thing that the ledger says.",
+        [
+            .text("code", "What it says, stable.", allowed: Explanation.Code.allCases.map(\.rawValue)) {
+                $0.code.rawValue
+            },
+            .boolean("cause", "True: something is not scraped because of it.") { $0.code.isCause },
+            .text("text", "The same as a sentence.") { $0.text },
+            .optionalText("job", "Of which job.") { $0.job },
+            .optionalObject("target", "Of which target.", .target) { $0.target },
+            .optionalText("collector", "Of which collector.") { $0.collector },
+            .optionalInteger("revision", "The revision that says so.") { $0.revision },
+            .optionalTime("at", "When that was, or began.") { $0.at },
+            .optionalText("evidence", "A message or a rule, as recorded.") { $0.evidence },
+        ])
+}
+
+extension JSONShape where Value == Explanation {
+    static let explanation = JSONShape(
+        "Explanation", "Why something is not being scraped.",
+        [
+            .object("point", "The revision in force.", .point) { $0.point },
+            .boolean("well", "True: no cause was found.") { $0.isWell },
+            .objects("facts", "Targets first, then jobs.", .fact) { $0.facts },
         ])
 }

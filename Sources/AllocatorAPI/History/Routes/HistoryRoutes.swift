@@ -4,7 +4,9 @@
 
 import AllocationCore
 import AllocationLedger
+import AllocatorRuntime
 import PostgresDriver
+import PrometheusConfig
 
 extension HistoryRoute {
     /// In the order of the description.
@@ -84,6 +86,9 @@ extension HistoryRoute {
                 .init(
                     name: "follow", form: .boolean,
                     description: "Follow the endpoint across identities; true when left out."),
+                .init(
+                    name: "fetches", form: .boolean,
+                    description: "Also when collectors learned of moves; true when left out."),
             ] + HistoryParameter.window, .targetEvent
         ) { question, connection in
             guard let identity = try question.identity("identity") else {
@@ -93,8 +98,9 @@ extension HistoryRoute {
             let follows = try question.boolean("follow", default: true)
             return try await TargetHistoryQuery(
                 follows ? .endpointOf(identity, job: job) : .target(identity, job: job),
-                window: try await question.window(connection), limit: try question.limit(),
-                after: try question.cursor(RevisionCursor.self)
+                window: try await question.window(connection),
+                withFetches: try question.boolean("fetches", default: true),
+                limit: try question.limit(), after: try question.cursor(RevisionCursor.self)
             ).run(connection).page
         },
     ]
@@ -218,7 +224,7 @@ extension HistoryRoute {
                 HistoryParameter(name: "from", form: .instant, description: "A time or a revision.").required(),
                 HistoryParameter(
                     name: "to", form: .instant, description: "A time or a revision; the latest when left out."),
-                .job, .collector,
+                .job, .collector, .match,
             ], .targetDifference
         ) { question, connection in
             let cursor = try question.cursor(TargetCursor.self)
@@ -232,7 +238,7 @@ extension HistoryRoute {
             return try await DiffQuery(
                 from: from, to: to, job: question.text("job"), collector: question.text("collector"),
                 limit: try question.limit(), after: cursor
-            ).run(connection)
+            ).run(selecting: try question.selection(), connection)
         },
         .one(
             "\(prefix)/why", "The decision that put a target where it was.",
@@ -241,7 +247,46 @@ extension HistoryRoute {
                 .job, .at, .revision,
             ], .decision
         ) { try await why($0, $0.identity("target"), $1) },
+        .one(
+            "\(prefix)/explain", "Why a target or a job is not being scraped, as facts with evidence.",
+            [
+                .init(
+                    name: "target", form: .text,
+                    description: "A target's identity, its address or a part of that, or a label as `name=value`."),
+                .job, .match, .at, .revision,
+                .init(
+                    name: "servicemonitor", form: .text,
+                    description: "Refused: monitors are not read by this release."),
+                .init(
+                    name: "podmonitor", form: .text, description: "Refused: monitors are not read by this release."),
+            ], .explanation
+        ) { try await explain($0, $1) },
     ]
+
+    private static func explain(
+        _ question: HistoryQuestion, _ connection: isolated PostgresConnection
+    ) async throws -> Explanation {
+        for name in ["servicemonitor", "podmonitor"] where question.has(name) {
+            throw ProblemDetails.badParameter(
+                name, "cannot be answered: monitors are not read by this release; ask by target or job")
+        }
+        var selection = try question.selection()
+        var target = question.text("target")
+        if let label = target.flatMap(ExplainQuery.label) {
+            guard selection == nil else {
+                throw ProblemDetails.badParameter("target", "is a label; with match[], put it into the selector")
+            }
+            selection = try LabelSelection(anyOf: [[label]], regex: LabelMatcherRegex.compile)
+            target = nil
+        }
+        guard target != nil || selection != nil || question.text("job") != nil else {
+            throw ProblemDetails.badParameter("target", "is missing, and so are job and match[]: one of them is needed")
+        }
+        return try await ExplainQuery(
+            at: try question.moment(), job: question.text("job"), target: target, selection: selection,
+            readConfiguration: RecordedConfiguration.rulesThatDrop
+        ).run(connection)
+    }
 
     // MARK: Incidents and terms
 

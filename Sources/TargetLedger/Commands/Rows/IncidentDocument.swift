@@ -53,6 +53,13 @@ struct IncidentDocument {
                 report: RowForm.unassigned.report(incident.worstUnassigned),
                 ifEmpty: "Every target had one all the time."),
             Section(
+                key: "handovers_by_job", title: "Handovers",
+                report: RowForm.handoverJob.report(incident.handovers.jobs),
+                ifEmpty: "No target went from a collector to another."),
+            Section(
+                key: "worst_handovers", title: "Longest without an owner, or with two",
+                report: RowForm.handoverWorst.report(incident.handovers.worst), ifEmpty: "None is known."),
+            Section(
                 key: "failed_discoveries", title: "Failed discoveries",
                 report: RowForm.discoveryRun.report(incident.failedDiscoveries), ifEmpty: "None."),
             Section(
@@ -81,12 +88,22 @@ struct IncidentDocument {
             ? "No target was without a collector."
             : "\(incident.unassignedTargets) targets were without a collector, for "
                 + "\(Cell.decimal(incident.unassignedSeconds).plain) s in all."
+        text += handovers
         if let first = incident.first {
             text += " It began with \(first.sentence)"
         } else {
             text += " It began with nothing"
         }
         return text + (incident.last.map { " and ended with \($0.sentence)." } ?? ".")
+    }
+
+    private var handovers: String {
+        let handovers = incident.handovers
+        guard handovers.moves > 0 else { return "" }
+        return
+            " Of \(handovers.moves) moves from a collector to another, \(handovers.known) are known from end to end: "
+            + "nobody scraped for \(Cell.decimal(handovers.ownerlessSeconds).plain) s, two did for "
+            + "\(Cell.decimal(handovers.doublyOwnedSeconds).plain) s."
     }
 
     func json() -> [UInt8] {

@@ -20,6 +20,10 @@ extension RowForm<IncidentReport> {
             Field("net_relabelled") { .number($0.net.relabelled) },
             Field("targets_without_collector") { .number($0.unassignedTargets) },
             Field("seconds_without_collector") { .decimal($0.unassignedSeconds) },
+            Field("handovers") { .number($0.handovers.moves) },
+            Field("handovers_known") { .number($0.handovers.known) },
+            Field("ownerless_seconds") { .decimal($0.handovers.ownerlessSeconds) },
+            Field("doubly_owned_seconds") { .decimal($0.handovers.doublyOwnedSeconds) },
         ])
     }
 }
@@ -52,6 +56,37 @@ extension RowForm<IncidentReport.Unassigned> {
             Field("job", "JOB") { .text($0.target.job) },
             Field("address", "ADDRESS") { .text($0.target.address) },
             Field("identity") { .text("\($0.target.identity.rawValue)") },
+        ])
+    }
+}
+
+extension RowForm<HandoverSummary.Job> {
+    static var handoverJob: Self {
+        Self([
+            Field("job", "JOB") { .text($0.job) },
+            Field("moves", "MOVES") { .number($0.moves) },
+            Field("known", "KNOWN") { .number($0.known) },
+            Field("ownerless_seconds", "OWNERLESS") { .decimal($0.ownerlessSeconds) },
+            Field("doubly_owned_seconds", "DOUBLE") { .decimal($0.doublyOwnedSeconds) },
+        ])
+    }
+}
+
+extension RowForm<HandoverSummary.Worst> {
+    static var handoverWorst: Self {
+        Self([
+            Field("time", "TIME") { .text("\($0.at)") },
+            Field("revision", "REVISION") { .number($0.revision) },
+            Field("job", "JOB") { .text($0.target.job) },
+            Field("address", "ADDRESS") { .text($0.target.address) },
+            Field("from", "FROM") { .text($0.from) },
+            Field("to", "TO") { .text($0.to) },
+            Field("ownerless_seconds", "OWNERLESS") { .optional($0.handover.ownerlessSeconds) },
+            Field("doubly_owned_seconds", "DOUBLE") { .optional($0.handover.doublyOwnedSeconds) },
+            Field("identity") { .text("\($0.target.identity.rawValue)") },
+            Field("learned_by_old_at") { .optional($0.handover.learnedByOld.map { "\($0)" }) },
+            Field("old_left_at") { .optional($0.handover.oldLeft.map { "\($0)" }) },
+            Field("learned_by_new_at") { .optional($0.handover.learnedByNew.map { "\($0)" }) },
         ])
     }
 }

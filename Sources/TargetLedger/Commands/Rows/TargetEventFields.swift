@@ -27,6 +27,19 @@ extension RowForm.Field where Row == TargetEvent {
     }
     static var continues: Self { Self("continues") { .optional($0.continues.map { "\($0.rawValue)" }) } }
     static var continuedBy: Self { Self("continued_by") { .optional($0.continuedBy.map { "\($0.rawValue)" }) } }
+    static var fetchedBy: Self { Self("fetched_by") { .optional($0.fetchedBy) } }
+    /// Seconds without a collector, and with two.
+    static var ownerless: Self { Self("ownerless_seconds", "OWNERLESS") { .optional($0.handover.ownerlessSeconds) } }
+    static var doublyOwned: Self {
+        Self("doubly_owned_seconds", "DOUBLE") { .optional($0.handover.doublyOwnedSeconds) }
+    }
+    static var learned: [Self] {
+        [
+            Self("learned_by_old_at") { .optional($0.handover.learnedByOld.map { "\($0)" }) },
+            Self("old_left_at") { .optional($0.handover.oldLeft.map { "\($0)" }) },
+            Self("learned_by_new_at") { .optional($0.handover.learnedByNew.map { "\($0)" }) },
+        ]
+    }
     static var labelChanges: Self { Self("label_changes") { $0.labels.map(Cell.init) ?? .none } }
     static var labelChangesForPeople: Self {
         Self(nil, "LABELS") { $0.labels.map { .text($0.shortText) } ?? .none }
@@ -43,19 +56,22 @@ extension RowForm.Field where Row == TargetEvent {
 extension RowForm<TargetEvent> {
     /// From one collector to another.
     static var moves: Self {
-        Self([
-            .time, .revision, .job, .address, .from, .to, .reason, .moveKind, .partition, .ownerBefore, .cause,
-            .causeDetail.untitled, .identity.untitled,
-        ])
+        Self(
+            [
+                .time, .revision, .job, .address, .from, .to, .reason, .moveKind, .partition, .ownerBefore, .cause,
+                .ownerless, .doublyOwned, .causeDetail.untitled, .identity.untitled,
+            ] + RowForm.Field.learned)
     }
 
     /// A target's life.
     static var story: Self {
-        Self([
-            .time, .revision, .job, .address, .kinds, .from, .to, .reason, .moveKind, .cause, .causeDetail,
-            .labelChangesForPeople, .labelChanges, .identity.untitled, .continues, .continuedBy, .partition.untitled,
-            .ownerBefore.untitled, .ownerAfter,
-        ])
+        Self(
+            [
+                .time, .revision, .job, .address, .kinds, .from, .to, .reason, .moveKind, .cause, .causeDetail,
+                .labelChangesForPeople, .labelChanges, .identity.untitled, .continues, .continuedBy,
+                .partition.untitled,
+                .ownerBefore.untitled, .ownerAfter, .fetchedBy, .ownerless.untitled, .doublyOwned.untitled,
+            ] + RowForm.Field.learned)
     }
 }
 
