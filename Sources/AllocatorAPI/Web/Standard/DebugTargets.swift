@@ -34,6 +34,8 @@ struct ServedTargets {
     init(_ snapshot: AllocationSnapshot, collector: CollectorNumber? = nil, after: TargetIdentity?) {
         var kept: [ServedTarget] = []
         var (skipped, total) = (0, 0)
+        // Whoever comes behind a whole page of others is not on it.
+        var last: TargetIdentity?
         func take(_ job: JobSnapshot, _ holder: CollectorNumber?, _ list: TargetList) {
             total += list.targets.count
             for target in list.targets {
@@ -41,9 +43,13 @@ struct ServedTargets {
                     skipped += 1
                     continue
                 }
+                if let last, target.identity > last { continue }
                 kept.append(ServedTarget(job: job, collector: holder, target: target))
                 // Twice a page at most, cut to one now and then.
-                if kept.count >= 2 * Self.pageSize { Self.cut(&kept) }
+                if kept.count >= 2 * Self.pageSize {
+                    Self.cut(&kept)
+                    last = kept.last?.target.identity
+                }
             }
         }
         for job in snapshot.jobs {
@@ -61,7 +67,10 @@ struct ServedTargets {
     }
 
     private static func cut(_ kept: inout [ServedTarget]) {
-        kept.sort { ($0.target.identity, $0.job.name) < ($1.target.identity, $1.job.name) }
+        kept.sort { a, b in
+            a.target.identity == b.target.identity
+                ? a.job.name < b.job.name : a.target.identity < b.target.identity
+        }
         if kept.count > pageSize { kept.removeLast(kept.count - pageSize) }
     }
 
