@@ -43,7 +43,7 @@ enum PastAnswers {
         case .targets(let asked):
             let question = try HistoryQuestion(parameters + [collectorID], path: [:], query: query)
             return try await targets(asked, question, source)
-        case .index, .metrics, .livez, .readyz:
+        case .index, .metrics, .livez, .readyz, .debug, .asset:
             throw ProblemDetails.badParameter("at", "is not known here")
         }
     }

@@ -118,7 +118,7 @@ package enum StandardTarget: Sendable, Hashable {
         guard query.count > 0 else { return false }
         switch route {
         case .jobs, .scrapeConfigs, .targets: break
-        case .index, .metrics, .livez, .readyz: return false
+        case .index, .metrics, .livez, .readyz, .debug, .asset: return false
         }
         var start = 0
         while start < query.count {

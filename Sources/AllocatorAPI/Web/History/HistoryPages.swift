@@ -38,6 +38,8 @@ struct HistoryPages: Sendable {
         let reader = HistoryRequest.reader(request, gateway)
         var site = site(signedIn: false)
         if case .session = reader { site.isSignedIn = true }
+        // Set once it is known who asks: the read is noted with what it was answered.
+        var note: ((Int) -> Void)?
         do {
             guard request.method == .get || request.method == .head else {
                 throw ProblemDetails(
@@ -48,24 +50,29 @@ struct HistoryPages: Sendable {
             }
             let context = try gateway.current()
             guard let who = reader.name else {
-                context.access?.note(who: "refused", route: path, parameters: String(query))
+                context.access?.note(who: "refused", route: path, parameters: String(query), status: 401)
                 let next = path + (query.isEmpty ? "" : "?\(query)")
                 return Self.response(SignIn.page(next: next, hasFailed: false), site, request)
             }
+            note = { status in
+                context.access?.note(who: who, route: path, parameters: String(query), status: status)
+            }
             let question = try PageQuestion(path, route.parameters, query: query, now: .now())
-            context.access?.note(who: who, route: path, parameters: String(query))
             let reading = PageReading { settle in
                 var asked = question
                 asked.settle = settle
                 let settling = asked
                 return try await context.source.read { try await route.make(settling, $0) }
             }
-            guard let page = try await reading.soon() else { return Self.streamed(reading, site) }
-            return Self.response(page, site, request)
+            let page = try await reading.soon()
+            let response = page.map { Self.response($0, site, request) } ?? Self.streamed(reading, site)
+            note?(response.status.code)
+            return response
         } catch let error as CancellationError {
             throw error
         } catch {
             guard let problem = ProblemDetails(reading: error) else { throw error }
+            note?(problem.status)
             return Self.response(Self.page(problem), site, request)
         }
     }

@@ -63,10 +63,10 @@ struct SignIn: Sendable {
         let token = form.values("token").first ?? ""
         let access = try? gateway.current().access
         guard let session = tokens.session(opening: token, now: .now()) else {
-            access?.note(who: "refused", route: Self.path, parameters: "")
+            access?.note(who: "refused", route: Self.path, parameters: "", status: 401)
             return HistoryPages.response(Self.page(next: next, hasFailed: true), site, request)
         }
-        access?.note(who: "signed in", route: Self.path, parameters: "")
+        access?.note(who: "signed in", route: Self.path, parameters: "", status: 303)
         var response = Self.redirect(to: next)
         response.headers[.setCookie] = Self.cookieText(
             session, seconds: BearerTokens.sessionTime.components.seconds, HistoryRequest.isSecure(request))
