@@ -89,7 +89,7 @@ package actor DeliveryAppender {
         return try await connection.query(
             """
             INSERT INTO ledger.delivery (first_fetch_at, collector, job, revision, replica) \
-            SELECT now() - make_interval(secs => n.age), n.collector, n.job, n.revision, \(replica) \
+            SELECT greatest(now() - make_interval(secs => n.age), (SELECT max(s.to_at) FROM ledger.seal s)), n.collector, n.job, n.revision, \(replica) \
             FROM unnest(\(ages), \(rows.map { StorableText.mended($0.note.collector) }), \
             \(rows.map { StorableText.mended($0.note.job) }), \(rows.map(\.revision))) \
             AS n (age, collector, job, revision) WHERE n.revision > coalesce((SELECT d.revision FROM ledger.delivery d \

@@ -155,7 +155,7 @@ struct ExportLine {
             try skip(UInt8(ascii: ":"), &place)
             members.append((key, try readValue(&place)))
             if peek(place) == UInt8(ascii: ",") {
-                place += 1
+                try skip(UInt8(ascii: ","), &place)
                 continue
             }
             try skip(UInt8(ascii: "}"), &place)

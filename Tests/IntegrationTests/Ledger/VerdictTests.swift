@@ -156,6 +156,10 @@ import Testing
         try Self.check(judged, alteration)
     }
 
+    private static let dictionaries: Set<String> = [
+        "target", "label_set", "label", "job", "collector", "ring", "configuration",
+    ]
+
     private struct Judged: Sendable {
         var days: Days
         var online: VerificationReport
@@ -167,8 +171,8 @@ import Testing
         let part = try #require(online.parts.first { $0.name == days.named(alteration.part) }, "\(online.parts)")
         #expect(part.verdict == alteration.verdict, "\(part)")
         #expect(!online.isIntact && !part.findings.isEmpty)
-        // Days that nobody touched are OK.
-        if !alteration.name.hasPrefix("truncated") {
+        // Days that nobody touched are OK. A row of a dictionary may be named by any day.
+        if !alteration.name.hasPrefix("truncated"), !Self.dictionaries.contains(alteration.part) {
             let other = online.parts.filter { $0.name.hasSuffix(days.second) }
             #expect(other.allSatisfy { $0.verdict == .ok } && !other.isEmpty, "\(other)")
         }
