@@ -131,10 +131,10 @@ actor AllocationWalk {
             }
         case .recovered(let outage):
             try await step { token in
-                // A fault of the walk's own says the same, and what was recorded since says that it was over.
-                guard !self.gap.isOpen, let head = self.head, head.at <= outage.from else { return }
+                // A fault of the walk's own says the same. Until the last revision recording was certain.
+                guard !self.gap.isOpen, let head = self.head else { return }
                 try await self.recordGap(
-                    self.gap.gap(from: outage.from, to: outage.to, because: outage.reason), token)
+                    self.gap.gap(from: max(outage.from, head.at), to: outage.to, because: outage.reason), token)
             }
         case .leading(let granted):
             token = granted

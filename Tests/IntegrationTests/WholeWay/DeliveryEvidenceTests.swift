@@ -22,7 +22,8 @@ import Testing
 
     private func wait(_ ledger: LedgerInspection, _ sql: String, for expected: String) throws {
         var last = ""
-        for _ in 0..<1000 {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while .now < deadline {
             last = (try? ledger.value(sql)) ?? "no answer"
             if last == expected { return }
             usleep(20_000)
@@ -54,8 +55,11 @@ import Testing
         // The next change is recorded behind whatever was fetched before it.
         let before = try process.get("/jobs").revision ?? 0
         try process.write(collectors: ["one", "two", "three"])
-        try process.wait(for: "/jobs") { ($0.revision ?? 0) > before }
-        let joined = try process.get("/jobs").revision ?? 0
+        // The new term is a revision of its own.
+        let changes = "FROM ledger.revision WHERE revision > \(before) AND cause = 'membership'"
+        try wait(ledger, "SELECT count(*) \(changes)", for: "1")
+        let joined = try #require(Int(try ledger.value("SELECT max(revision) \(changes)")))
+        try process.wait(for: "/jobs") { ($0.revision ?? 0) >= joined }
         for name in ["one", "three", "two"] { _ = try process.targets(job: "shop", collector: name) }
         try wait(ledger, "\(Self.rows) WHERE revision = \(joined)", for: "3")
         try wait(ledger, Self.rows, for: "5")
