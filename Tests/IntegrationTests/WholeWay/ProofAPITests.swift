@@ -42,10 +42,11 @@ import Testing
             #expect(taken.status == 0, "\(route): \(taken.output)")
         }
         let command = try process.run(["prove", "--revision", "1"])
-        #expect(
-            try IndependentVerifier.run(
-                "--proof", try ScratchFile(Array(command.output.utf8)).path, "--checkpoint", note.path
-            ).status == 0)
+        let printed = try ScratchFile(Array(command.output.utf8))
+        let taken = try withExtendedLifetime((printed, note)) {
+            try IndependentVerifier.run("--proof", printed.path, "--checkpoint", note.path)
+        }
+        #expect(taken.status == 0, "\(taken.output) \(command.output) \(command.errors)")
         #expect(try process.get("/api/v1/revisions/1/proof?size=1").status == 200)
         #expect(try process.get("/api/v1/revisions/2/proof?size=1").status == 400)
         #expect(try process.get("/api/v1/revisions/999/proof").status == 404)

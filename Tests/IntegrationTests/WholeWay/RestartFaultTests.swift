@@ -94,12 +94,20 @@ import Testing
 
     /// The last revision up to this one that changed something.
     private func unchanged(_ process: AllocatorProcess, since revision: Int) throws -> Int {
-        let last = try LedgerInspection(process: process).value(
-            """
+        let question = """
             SELECT max(revision) FROM ledger.revision WHERE revision <= \(revision) \
             AND (target_events > 0 OR collector_events > 0)
-            """)
-        return Int(last) ?? revision
+            """
+        let deadline = ContinuousClock.now + .seconds(60)
+        while true {
+            do {
+                return Int(try LedgerInspection(process: process).value(question)) ?? revision
+            } catch {
+                // Answers come from memory while the server that was killed still recovers.
+                guard .now < deadline else { throw error }
+                usleep(20_000)
+            }
+        }
     }
 
     private func strike(_ process: AllocatorProcess, _ victim: Victim) {
