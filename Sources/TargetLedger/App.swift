@@ -19,7 +19,8 @@ struct App: AsyncParsableCommand {
             """,
         subcommands: [
             Serve.self, History.self, Moves.self, State.self, Diff.self, Why.self, Explain.self, ReportCommand.self,
-            Export.self, Verify.self, CheckpointCommand.self, Prove.self, Retention.self, Migrate.self, CheckConfig.self,
+            Export.self, Verify.self, CheckpointCommand.self, Prove.self, Retention.self, Migrate.self,
+            CheckConfig.self,
         ],
         defaultSubcommand: Serve.self)
 
