@@ -327,11 +327,14 @@ extension LedgerWriter {
     private func hash(_ resolved: inout ResolvedChange, _ change: AllocationChange, _ additions: DictionaryAdditions) {
         let revision = (head?.revision.number ?? 0) + 1
         let firstNewTarget = dictionary.highest.target + 1
+        let newTargets = firstNewTarget..<firstNewTarget + Int32(additions.targets.count)
         let highestLabelSet = dictionary.highest.labelSet
         // Hashing the labels is most of the work, and for new sets it is done.
         func digest(of labels: LabelSet, _ id: Int32, _ digester: inout RecordDigester) -> Digest32 {
-            id > highestLabelSet
-                ? additions.labelSets[Int(id - highestLabelSet) - 1].digest : digester.labelSet(labels, in: table)
+            // Another writer may have given numbers above those known here: such a set was found, and is none of the new.
+            let place = Int(id - highestLabelSet) - 1
+            return additions.labelSets.indices.contains(place)
+                ? additions.labelSets[place].digest : digester.labelSet(labels, in: table)
         }
         let collectors = change.collectorTable.map {
             RecordDigester.CollectorContent(name: $0.name, uid: $0.uid ?? "")
@@ -344,7 +347,7 @@ extension LedgerWriter {
             let before = target.before.map { digester.labelSet($0.labels, in: table) }
             let isSame = event.labelSetBefore == event.labelSetAfter
             let after = isSame ? before : target.after.map { digest(of: $0.labels, event.labelSetAfter, &digester) }
-            let stored = storedAddress(target, event.target, isNew: event.target >= firstNewTarget)
+            let stored = storedAddress(target, event.target, isNew: newTargets.contains(event.target))
             let leaf = digester.targetEvent(
                 RecordDigester.TargetEventContent(
                     revision: revision, ordinal: Int32(place), job: change.jobs[Int(target.job.rawValue)],
