@@ -65,6 +65,12 @@ import Testing
         return owners
     }
 
+    /// Moves without what still becomes known of them: a collector's first fetch comes in after the move.
+    private func settled(_ moves: [[String: Any]]) -> [[String: Any]] {
+        let evidence: Set = ["ownerless_seconds", "doubly_owned_seconds"]
+        return moves.map { $0.filter { field, _ in !evidence.contains(field) } }
+    }
+
     @Test("Each revision's state is what was served at it; pages join to the whole; moves count up")
     @ProcessTests func states() throws {
         let process = try process()
@@ -99,7 +105,7 @@ import Testing
             paged += try items(answer)
             cursor = try object(answer)["next"] as? String
         } while cursor != nil
-        #expect(NSArray(array: paged) == NSArray(array: whole))
+        #expect(NSArray(array: settled(paged)) == NSArray(array: settled(whole)))
         let revisions = whole.compactMap { $0["revision"] as? Int }
         #expect(revisions == revisions.sorted(by: >))
 
