@@ -34,7 +34,7 @@ extension LedgerWriter {
             runsBeginAt = tip.runsBeginAt
             openRuns = tip.runs
             mustReadHighest = true
-            uncertainChange = nil
+            pending = nil
             return tip.head == nil ? nil : tip.rules.placement
         }
     }

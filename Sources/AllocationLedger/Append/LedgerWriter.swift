@@ -22,8 +22,8 @@ package actor LedgerWriter {
     var currentConfiguration: (id: Int32, digest: Digest32)?
     /// A dictionary write ended without a known outcome: ids must be read again before any is given.
     var mustReadHighest = false
-    /// The last append ended without a known outcome.
-    var uncertainChange: UUID128?
+    /// The change last appended, while it is not known to be recorded.
+    var pending: (changeID: UUID128, append: AppendProtocol)?
     var openRuns: [ReportKey: OpenRun] = [:]
     /// No run of discovery results begins before this: the days before it are sealed.
     var runsBeginAt = Timestamp.distantPast
@@ -87,33 +87,54 @@ package actor LedgerWriter {
         }
     }
 
+    /// Does what ``AppendProtocol`` says, until the change is recorded or the attempt is over.
     private func attempt(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
-        let connection = try await connected()
-        if uncertainChange == draft.changeID, let found = try await settle(draft.changeID, connection) {
-            return conclude(draft, found)
+        // Without a session nothing is begun.
+        _ = try await connected()
+        var append = pending.flatMap { $0.changeID == draft.changeID ? $0.append : nil } ?? AppendProtocol()
+        // By what the attempt fails, if it does.
+        var failure: any Error = CancellationError()
+        var action = append.begin()
+        while true {
+            // What is known of the change outlives the attempt.
+            pending = (draft.changeID, append)
+            switch action {
+            case .conclude(let head): return conclude(draft, head)
+            case .endAttempt: throw failure
+            case .lookUp, .write:
+                let reply: AppendProtocol.Reply
+                do {
+                    reply = try await perform(action, draft, token)
+                } catch {
+                    failure = error
+                    reply = AppendProtocol.Reply(error)
+                }
+                if reply == .outcomeUnknown {
+                    logger.warning(
+                        "commit not heard of", metadata: ["change": "\(draft.changeID)", "error": "\(failure)"])
+                }
+                action = append.take(reply)
+            }
         }
-        uncertainChange = nil
+    }
+
+    private func perform(
+        _ action: AppendProtocol.Action, _ draft: RevisionDraft, _ token: FencingToken
+    ) async throws -> AppendProtocol.Reply {
+        let connection = try await connected()
+        guard case .write(let makingPartitions) = action else {
+            return .found(try await lookUp(draft.changeID, connection))
+        }
+        if makingPartitions { partitionsCheckedOn = -1 }
         try await ensurePartitions(connection)
         let additions = try await findAdditions(draft, connection)
         let resolved = try await resolve(draft, adding: additions, token, connection)
-        do {
-            return conclude(draft, try await commit(draft, resolved, token, connection))
-        } catch let error as PostgresError where error.kind == .commitOutcomeUnknown {
-            uncertainChange = draft.changeID
-            logger.warning("commit not heard of", metadata: ["change": "\(draft.changeID)", "error": "\(error)"])
-            guard let found = try await settle(draft.changeID, connected()) else { throw error }
-            return conclude(draft, found)
-        } catch let error as PostgresError where error.sqlState == .checkViolation {
-            // No partition takes the time: days have passed since they were made ahead.
-            partitionsCheckedOn = -1
-            try await ensurePartitions(connection)
-            return conclude(draft, try await commit(draft, resolved, token, connection))
-        }
+        return .committed(try await commit(draft, resolved, token, connection))
     }
 
     private func conclude(_ draft: RevisionDraft, _ committed: LedgerHead) -> CommittedRevision {
         head = committed
-        uncertainChange = nil
+        pending = nil
         if let configuration = draft.configuration, let id = dictionary.configurations[configuration.digest] {
             currentConfiguration = (id, configuration.digest)
         }
@@ -141,7 +162,7 @@ package actor LedgerWriter {
     ///
     /// The old session may still be at it. It holds the head's row; taking that row first waits until it has ended, and
     /// only then is what is found the last word.
-    private func settle(_ changeID: UUID128, _ connection: PostgresConnection) async throws -> LedgerHead? {
+    private func lookUp(_ changeID: UUID128, _ connection: PostgresConnection) async throws -> LedgerHead? {
         try await connection.transaction { @Sendable connection in
             let results = try await connection.pipeline([
                 "SET LOCAL lock_timeout = '10s'",
@@ -193,5 +214,19 @@ package actor LedgerWriter {
             }
             noteRuns(reports)
         }
+    }
+}
+
+extension AppendProtocol.Reply {
+    /// What an action failed by. A COMMIT of rows that the revision names counts as its own: to look is harmless.
+    fileprivate init(_ error: any Error) {
+        self =
+            switch error {
+            case LedgerError.fenced: .fenced
+            case LedgerError.headMoved: .headMoved
+            case let error as PostgresError where error.kind == .commitOutcomeUnknown: .outcomeUnknown
+            case let error as PostgresError where error.sqlState == .checkViolation: .noPartition
+            default: .failed
+            }
     }
 }

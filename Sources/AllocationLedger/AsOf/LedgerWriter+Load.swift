@@ -27,7 +27,7 @@ extension LedgerWriter {
             openRuns = read.runs
             runsBeginAt = read.runsBeginAt
             mustReadHighest = false
-            uncertainChange = nil
+            pending = nil
             return read.loaded
         }
     }

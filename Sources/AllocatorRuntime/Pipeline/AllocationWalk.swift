@@ -318,7 +318,7 @@ actor AllocationWalk {
     /// Appends, again and again while the fault is one that passes and the lease can still be trusted. The change id
     /// stays the same, so a commit whose outcome was unknown is found instead of repeated.
     func commit(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
-        var pause = Duration.milliseconds(50)
+        var retry = AppendRetry()
         // Set before the attempt: whatever ends it early leaves the state ahead of the ledger.
         needsLoad = true
         while true {
@@ -326,10 +326,13 @@ actor AllocationWalk {
                 let committed = try await writer.append(draft, fencedBy: token)
                 needsLoad = false
                 return committed
-            } catch let error as LedgerError where error.isRetryable && isTrusted(token) {
+            } catch let error as LedgerError {
+                let failure = AppendRetry.Failure(error)
+                guard case .again(let pause) = retry.next(after: failure, isTrusted: isTrusted(token)) else {
+                    throw error
+                }
                 note(error, "a change cannot be recorded and is tried again; the last revision stays served")
                 try await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(1))
             }
         }
     }

@@ -251,6 +251,9 @@ extension LedgerWriter {
                 "SELECT revision, epoch, at, digest FROM ledger.revision WHERE revision = \(number - 1)"
             ).first.map { try LedgerQueries.head($0) }
         }
-        uncertainChange = id
+        var append = AppendProtocol()
+        _ = append.begin()
+        _ = append.take(.outcomeUnknown)
+        pending = (id, append)
     }
 }
