@@ -18,6 +18,10 @@ extension Gap {
         case leaseLost = "lease_lost"
         /// The process lived, and the database did not take what it had to write.
         case databaseOutage = "database_outage"
+        /// One process went on by itself and another wrote meanwhile: what it served is no revision.
+        case journal
+        /// The database lost revisions that were served, or may have.
+        case fork
     }
 
     package init(from: Timestamp, to: Timestamp, cause: Cause, detail: String) {
