@@ -53,6 +53,7 @@ extension PostgresConnection {
             try await control("BEGIN ISOLATION LEVEL \(isolation.rawValue)\(readOnly ? " READ ONLY" : "")", site)
             let value: T
             do {
+                try await prepareTransaction(deadline: deadline)
                 value = try await body(self)
                 if Task.isCancelled {
                     throw PostgresError(.cancelled, "the task was cancelled before COMMIT").locating(

@@ -100,6 +100,7 @@ extension PostgresConnection {
     ///
     /// In powers of two times the configured one, so that a series of long calls sets it once.
     private func matchServerTimeout(to deadline: ContinuousClock.Instant) async throws(PostgresError) {
+        guard !isPooled else { return }
         let left = deadline - .now - .seconds(1)
         var needed = configuration.statementTimeout
         while needed < left { needed *= 2 }
@@ -111,21 +112,42 @@ extension PostgresConnection {
         serverTimeout = needed
     }
 
-    /// The settings that every session of ours begins with, in one round trip.
+    /// The settings that every session of ours begins with, in one round trip; none where they might be another's.
     func prepareSession(deadline: ContinuousClock.Instant) async throws(PostgresError) {
-        var sql: SQL = """
-            SELECT set_config('statement_timeout', \(configuration.statementTimeout.postgresMilliseconds), false), \
-            set_config('idle_in_transaction_session_timeout', \
-            \(configuration.idleInTransactionTimeout.postgresMilliseconds), false), \
-            set_config('TimeZone', 'UTC', false), set_config('client_min_messages', 'warning', false)
-            """
-        if let searchPath = configuration.searchPath {
-            sql = sql + ", set_config('search_path', \(searchPath), false)"
-        }
-        _ = try await perform(nil, deadline: deadline, site: .init(file: #fileID, line: #line)) {
-            () async throws(PostgresError) in try await run(sql)
+        let settings = settings(statementTimeout: configuration.statementTimeout, isLocal: false)
+        try await perform(nil, deadline: deadline, site: .init(file: #fileID, line: #line)) {
+            () async throws(PostgresError) in
+            // Before anything is set. A pooler makes up the process that it names to a client.
+            let process = try await runUnprepared("SELECT pg_backend_pid()").first?.decode(0, as: Int32.self)
+            isPooled = process != backendPID
+            guard !isPooled else {
+                usesPreparedStatements = false
+                return
+            }
+            _ = try await run(settings)
         }
         serverTimeout = configuration.statementTimeout
+    }
+
+    /// What a transaction begins with where the session's own settings are another's.
+    func prepareTransaction(deadline: ContinuousClock.Instant) async throws(PostgresError) {
+        guard isPooled else { return }
+        let settings = settings(
+            statementTimeout: max(configuration.statementTimeout, deadline - .now), isLocal: true)
+        try await perform(nil, deadline: nil, site: .init(file: #fileID, line: #line)) {
+            () async throws(PostgresError) in _ = try await runUnprepared(settings)
+        }
+    }
+
+    private func settings(statementTimeout: Duration, isLocal: Bool) -> SQL {
+        let sql: SQL = """
+            SELECT set_config('statement_timeout', \(statementTimeout.postgresMilliseconds), \(isLocal)), \
+            set_config('idle_in_transaction_session_timeout', \
+            \(configuration.idleInTransactionTimeout.postgresMilliseconds), \(isLocal)), \
+            set_config('TimeZone', 'UTC', \(isLocal)), set_config('client_min_messages', 'warning', \(isLocal))
+            """
+        guard let searchPath = configuration.searchPath else { return sql }
+        return sql + ", set_config('search_path', \(searchPath), \(isLocal))"
     }
 }
 

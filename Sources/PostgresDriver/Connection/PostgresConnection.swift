@@ -28,6 +28,9 @@ package actor PostgresConnection {
 
     var statements = StatementCache()
     var usesPreparedStatements: Bool
+    /// Whether something in between may hand each transaction to another session of the server. Then nothing is prepared
+    /// under a name, and settings are made for one transaction each.
+    package internal(set) var isPooled = false
     /// What the server's statement_timeout is set to.
     var serverTimeout: Duration
     var notifications: [PostgresNotification] = []
