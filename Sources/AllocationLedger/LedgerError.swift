@@ -30,6 +30,8 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     case unstorable(String)
     /// What is stored contradicts itself.
     case corrupted(String)
+    /// This process serves a revision that the database does not hold.
+    case forked(String)
     /// Any other refusal of the server.
     case server(PostgresError)
 
@@ -63,7 +65,8 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
     package var isRetryable: Bool {
         switch self {
         case .unreachable, .readOnly, .diskFull, .insufficientPrivilege, .authenticationFailed: true
-        case .notMigrated, .schemaNewer, .fenced, .headMoved, .refused, .unstorable, .corrupted, .server, .noDatabase:
+        case .notMigrated, .schemaNewer, .fenced, .headMoved, .refused, .unstorable, .corrupted, .forked,
+            .server, .noDatabase:
             false
         }
     }
@@ -96,6 +99,7 @@ package enum LedgerError: Error, Sendable, CustomStringConvertible {
         case .refused(let why): why
         case .unstorable(let what): "PostgreSQL cannot store \(what); rename it"
         case .corrupted(let what): "the ledger contradicts itself: \(what); run: target-ledger verify"
+        case .forked(let what): what
         case .server(let error): "the database refuses: \(error)"
         }
     }

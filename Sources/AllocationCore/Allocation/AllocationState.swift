@@ -138,6 +138,8 @@ package struct AllocationState: Sendable {
         return number
     }
 
+    func number(ofKnownJob name: String) -> JobNumber? { jobNumbers[name] }
+
     /// Binds the strategy to the collectors that are present, and counts what it asks for.
     mutating func rebuildPlacer() {
         placer = Placer(strategy, collectors: collectors)
@@ -274,7 +276,7 @@ package struct AllocationState: Sendable {
         return table.withValueBytes(address) { ConsistentHashRing.partition(of: $0) }
     }
 
-    private mutating func assign(_ collector: Int32, to slot: Int32, in job: Int) {
+    mutating func assign(_ collector: Int32, to slot: Int32, in job: Int) {
         let before = jobs[job].slots[Int(slot)].collector
         if before >= 0 {
             collectors.targetCounts[Int(before)] -= 1

@@ -28,6 +28,8 @@ package actor LedgerWriter {
     /// No run of discovery results begins before this: the days before it are sealed.
     var runsBeginAt = Timestamp.distantPast
     var partitionsCheckedOn: Int64 = -1
+    /// What reading behind another writer has taught.
+    var tailNames = TailDictionary()
     private let metrics = LedgerMetrics()
 
     // A thread of its own: encoding and decoding a million rows must not hold up the lease's session.

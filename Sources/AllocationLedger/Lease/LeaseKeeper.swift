@@ -36,8 +36,14 @@ package actor LeaseKeeper {
     private let renewInterval: Duration
     private let holder: UUID128
     private let address: String
+    private let status: (@Sendable () -> ReplicaReport)?
     private let logger: Logger
     private var connection: PostgresConnection?
+    private var reportedAt: ContinuousClock.Instant?
+    /// Whether this process leaves the lease to those with a configuration that was recorded later.
+    private var isSuperseded = false
+    private var isAsking = false
+    private var shouldAskAgain = false
     private var reportedHolder: String?
     /// Why the last question failed; nil after one that was answered.
     private var failure: String?
@@ -54,9 +60,10 @@ package actor LeaseKeeper {
     /// - Parameters:
     ///   - holder: Made by this process at its start.
     ///   - address: How others find this process.
+    ///   - status: What this process says of itself; nil: nothing. A process whose configuration is superseded does not ask.
     package init(
         configuration: PostgresConfiguration, timeToLive: Duration, renewInterval: Duration, holder: UUID128,
-        address: String, logger: Logger
+        address: String, status: (@Sendable () -> ReplicaReport)? = nil, logger: Logger
     ) {
         var configuration = configuration
         configuration.connectTimeout = min(configuration.connectTimeout, timeToLive / 2)
@@ -65,6 +72,7 @@ package actor LeaseKeeper {
         self.renewInterval = renewInterval
         self.holder = holder
         self.address = address
+        self.status = status
         self.logger = logger
         lease = Mutex(LeaderLease(timeToLive: timeToLive, safetyMargin: min(.seconds(1), timeToLive / 4)))
         (transitions, report) = AsyncStream.makeStream()
@@ -84,6 +92,12 @@ package actor LeaseKeeper {
         lease.withLock { $0.trusted(now: .now) }.map { FencingToken(holder: holder, epoch: $0.epoch) }
     }
 
+    /// Asks at once, because somebody has said that the lease is free.
+    package func askNow() async {
+        guard lease.withLock(\.heldEpoch) == nil else { return }
+        await ask()
+    }
+
     /// Asks and renews until cancelled.
     package func run() async throws {
         while true {
@@ -92,15 +106,18 @@ package actor LeaseKeeper {
         }
     }
 
-    /// Gives the lease up, if it is held, so that another can take it at once.
+    /// Gives the lease up, if it is held, so that another can take it at once; and is no replica any more.
     package func release() async {
-        guard
-            let epoch = lease.withLock({ lease in
-                let epoch = lease.heldEpoch
-                _ = lease.refused()
-                return epoch
-            })
-        else { return }
+        let held = lease.withLock { lease in
+            let epoch = lease.heldEpoch
+            _ = lease.refused()
+            return epoch
+        }
+        if status != nil { await withdraw() }
+        guard let epoch = held else {
+            await connection?.close()
+            return
+        }
         do {
             try await LeaseQueries.release(
                 FencingToken(holder: holder, epoch: epoch), reason: LeaseQueries.stopped, connected(),
@@ -110,6 +127,15 @@ package actor LeaseKeeper {
             logger.warning("the lease could not be given up; it will run out", metadata: ["error": "\(error)"])
         }
         await connection?.close()
+    }
+
+    private func withdraw() async {
+        guard let connection, await connection.isUsable else { return }
+        do {
+            try await ReplicaQueries.withdraw(holder, connection, deadline: .now + .seconds(1))
+        } catch {
+            logger.debug("the row of this process stays a while", metadata: ["error": "\(error)"])
+        }
     }
 
     /// Ends a lease whose holder cannot be alive: the caller owns the database server exclusively and has just started
@@ -136,6 +162,17 @@ package actor LeaseKeeper {
     // MARK: Asking
 
     private func ask() async {
+        // Two questions at once could take the lease and then find it taken.
+        guard !isAsking else { return shouldAskAgain = true }
+        isAsking = true
+        repeat {
+            shouldAskAgain = false
+            await askOnce()
+        } while shouldAskAgain && !Task.isCancelled
+        isAsking = false
+    }
+
+    private func askOnce() async {
         let askedAt = ContinuousClock.now
         let timeToLive = lease.withLock(\.timeToLive)
         let deadline = askedAt + timeToLive / 2
@@ -151,10 +188,10 @@ package actor LeaseKeeper {
                 if let renewedAt { noteRenewal(renewedAt) }
             } else if let epoch = try await LeaseQueries.acquire(
                 holder: holder, address: address, timeToLive: timeToLive.inSeconds, sawOutage: outage != nil,
-                connection,
-                deadline: deadline)
+                configuration: status?().configuration, connection, deadline: deadline)
             {
                 outage = nil
+                isSuperseded = false
                 let renewedAt = try await LeaseQueries.renewedAt(connection, deadline: deadline)
                 renewal.withLock { $0 = renewedAt }
                 act(granted(epoch, askedAt), reason: "")
@@ -165,11 +202,34 @@ package actor LeaseKeeper {
                     report.yield(.waiting(heldBy: other.address))
                 }
             }
+            try await reportIfDue(connection, deadline)
             if failure != nil { logger.notice("the lease can be asked for again") }
             failure = nil
         } catch {
             note("\((error as? PostgresError).map { "\(LedgerError($0))" } ?? "\(error)")", error)
         }
+    }
+
+    /// Says what this process is, on the session on which it asks: so one that is heard of is one that would lead.
+    private func reportIfDue(_ connection: PostgresConnection, _ deadline: ContinuousClock.Instant) async throws {
+        guard let status, reportedAt.map({ $0 + ReplicaQueries.interval <= .now }) ?? true else { return }
+        var now = status()
+        if lease.withLock(\.heldEpoch) == nil {
+            let query = ReplicaQueries.isSuperseded(now.configuration, holder)
+            let wasSuperseded = isSuperseded
+            isSuperseded =
+                try await connection.query("SELECT \(query)", deadline: deadline).first?.decode(0, as: Bool.self)
+                ?? false
+            if isSuperseded { now.state = .superseded }
+            if isSuperseded != wasSuperseded {
+                logger.notice(
+                    isSuperseded
+                        ? "another configuration was recorded after this one; the lease is left to those that have it"
+                        : "no replica with a configuration that was recorded after this one is alive")
+            }
+        }
+        try await ReplicaQueries.report(now, connection, deadline: deadline)
+        reportedAt = .now
     }
 
     /// Takes a renewal that was confirmed; it may end a time without one.

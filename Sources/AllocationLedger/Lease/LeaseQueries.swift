@@ -13,9 +13,11 @@ enum LeaseQueries {
     /// The term's row keeps until when recording was certain before it: the last renewal, or the last revision where that
     /// is later. Both are this server's times; those of discovery results are not.
     ///
-    /// - Parameter sawOutage: Whether this process lived and could not reach the database before.
+    /// - Parameters:
+    ///   - sawOutage: Whether this process lived and could not reach the database before.
+    ///   - configuration: What it would record; nil: whatever others have, it may lead.
     static func acquire(
-        holder: UUID128, address: String, timeToLive: Double, sawOutage: Bool = false,
+        holder: UUID128, address: String, timeToLive: Double, sawOutage: Bool = false, configuration: Digest32? = nil,
         _ connection: PostgresConnection, deadline: ContinuousClock.Instant
     ) async throws -> Int64? {
         try await connection.transaction(deadline: deadline) { @Sendable connection in
@@ -26,8 +28,8 @@ enum LeaseQueries {
                 acquired_at = clock_timestamp(), renewed_at = clock_timestamp(), \
                 expires_at = clock_timestamp() + make_interval(secs => \(timeToLive)) \
                 FROM (SELECT name, holder, renewed_at FROM ledger.lease WHERE name = 'allocator' \
-                AND expires_at <= clock_timestamp() FOR UPDATE) old \
-                WHERE l.name = old.name RETURNING l.epoch, old.holder, old.renewed_at
+                AND expires_at <= clock_timestamp() AND NOT \(ReplicaQueries.isSuperseded(configuration, holder)) \
+                FOR UPDATE) old WHERE l.name = old.name RETURNING l.epoch, old.holder, old.renewed_at
                 """)
             guard let row = rows.first else { return nil }
             let epoch = try row.decode(0, as: Int64.self)
@@ -90,6 +92,8 @@ enum LeaseQueries {
                 UPDATE ledger.term SET ended_at = clock_timestamp(), end_reason = \(reason) \
                 WHERE epoch = \(token.epoch) AND holder = \(token.holder) AND ended_at IS NULL
                 """,
+                // Whoever follows asks at once instead of at its usual time.
+                "SELECT pg_notify(\(LedgerTail.leaseChannel), '')",
             ], deadline: deadline)
     }
 

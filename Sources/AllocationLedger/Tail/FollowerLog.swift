@@ -79,6 +79,11 @@ package struct FollowerLog: Sendable {
     package struct Fork: Sendable, Hashable {
         package var applied: Tip
         package var head: Tip
+
+        package init(applied: Tip, head: Tip) {
+            self.applied = applied
+            self.head = head
+        }
     }
 
     /// What is to be done with a reading.

@@ -103,10 +103,15 @@ package final class StandardResponder: Sendable {
         var reasons = status.reasonsNotReady
         if publisher.current == nil, reasons.isEmpty { reasons = ["no state has been published yet"] }
         guard reasons.isEmpty else { return ProblemDetails.notReady(reasons: reasons).response(.readyz) }
-        guard let staleness = status.staleness else { return PreparedResponse(200, .readyz) }
-        // Ready all the same: an old allocation is better than none, and every replica would be as old.
-        let text =
-            "ready; nothing new has been recorded for \(Self.secondsSince(staleness.since)) s: \(staleness.reason)\n"
+        // Ready all the same when it is old: an old allocation is better than none, and every replica would be as old.
+        let parts =
+            ["ready", status.roleDescription, publisher.replica?.pollingReason.map { "polling: \($0)" }].compactMap(
+                \.self)
+            + (status.staleness.map {
+                ["nothing new has been recorded for \(Self.secondsSince($0.since)) s: \($0.reason)"]
+            } ?? [])
+        guard parts.count > 1 else { return PreparedResponse(200, .readyz) }
+        let text = parts.joined(separator: "; ") + "\n"
         return PreparedResponse(200, .readyz, .text, .bytes(ByteBuffer(string: text)))
     }
 

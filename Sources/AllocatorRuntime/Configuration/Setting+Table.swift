@@ -133,8 +133,9 @@ extension Setting {
                     + "everything")
         case .standbyDiscovery:
             ours(
-                .choice(["cold"], later: ["warm"]), "cold",
-                "what a replica that waits discovers: `cold` is nothing; `warm` is not supported yet")
+                .choice(["warm", "cold"]), "warm",
+                "what a replica that follows discovers: `warm` is everything, and it leads within a moment; `cold` is "
+                    + "nothing before it leads")
         case .historyListenAddress:
             ours(
                 .listenAddress, "",

@@ -3,7 +3,7 @@
 //
 // One event at a time. While this process leads, an input becomes a change, the change a revision, the revision the
 // next snapshot, in this order; nothing is published that is not committed. While it does not lead, inputs are let go
-// and asked for again later: the state is loaded from the ledger, and discovery hands over all that it has.
+// and asked for again later, and the same state is advanced by what the leader records (AllocationWalk+Following.swift).
 //
 
 import AllocationCore
@@ -23,7 +23,7 @@ struct WalkSettings: Sendable {
     var reportInterval: Duration = .seconds(5)
 }
 
-/// The leader's work, and what a process does while it waits to lead.
+/// The leader's work, and a follower's.
 ///
 /// Invariant: `state` equals the ledger at `head`, except between a change and the end of its append; an append that
 /// ends without a known outcome leaves `needsLoad` set, and nothing happens before the state is loaded again.
@@ -32,17 +32,19 @@ actor AllocationWalk {
     private let table: LabelTable
     let publisher: SnapshotPublisher
     let writer: LedgerWriter
+    let tail: LedgerTail
     private let discovery: DiscoveryManager
+    private let inForce: ConfigurationInForce
     private let isTrusted: @Sendable (FencingToken) -> Bool
     private let lastRenewal: @Sendable () -> Timestamp?
-    private var configuration: ConfigurationDocument
+    var configuration: ConfigurationDocument
     private var pipeline: JobPipeline
     private let metrics = WalkMetrics()
     let logger: Logger
 
     var state: AllocationState
     var head: LedgerHead?
-    private var recordedConfiguration: ConfigurationRecord?
+    var recordedConfiguration: ConfigurationRecord?
     var recordedPlacement: Placement?
     var needsLoad = true
     var token: FencingToken?
@@ -56,19 +58,21 @@ actor AllocationWalk {
     var gap = RecordingGap()
     /// What the last step failed by; nil after one that went well.
     private var fault: String?
-    /// Why the ledger could not be read while another process leads.
-    private var readFault: String?
+    var following = Following()
 
     init(
-        settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter,
-        discovery: DiscoveryManager, isTrusted: @escaping @Sendable (FencingToken) -> Bool,
+        settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter, tail: LedgerTail,
+        discovery: DiscoveryManager, inForce: ConfigurationInForce,
+        isTrusted: @escaping @Sendable (FencingToken) -> Bool,
         lastRenewal: @escaping @Sendable () -> Timestamp?, logger: Logger
     ) throws {
         self.settings = settings
         self.table = table
         self.publisher = publisher
         self.writer = writer
+        self.tail = tail
         self.discovery = discovery
+        self.inForce = inForce
         self.isTrusted = isTrusted
         self.lastRenewal = lastRenewal
         self.logger = logger
@@ -96,30 +100,27 @@ actor AllocationWalk {
         case .operation(let operation): try await take(operation)
         case .discovery(let batch):
             // Without the lease nothing can be recorded; all of it is asked for again when this process leads.
-            guard token != nil else { return keep(batch.reports) }
+            guard token != nil else { return letGo(batch) }
             try await step { try await self.take(batch, $0) }
         case .tick:
             try await step {
                 if self.head != nil { self.addKept() }
                 try await self.sendReports($0)
             }
-            if token == nil { await catchUp() }
+        case .look:
+            if token == nil { await follow() }
         }
     }
 
     private func take(_ transition: LeaseTransition) async throws {
         switch transition {
         case .waiting(let holder):
-            publisher.update {
-                $0.role = .waiting(heldBy: holder)
-                $0.staleness = nil
-                $0.reasonsNotReady = ["waiting for the lease, which \(holder) holds"]
-            }
-            logger.notice("waiting for the lease", metadata: ["held_by": "\(holder)"])
+            publisher.update { $0.role = .following(leader: holder) }
+            logger.notice("following; another process leads", metadata: ["leader": "\(holder)"])
         case .lost(let reason):
             token = nil
             publisher.update {
-                $0.role = .waiting(heldBy: "nobody known")
+                $0.role = .following(leader: nil)
                 $0.becomeStale(because: reason)
             }
             logger.warning(
@@ -127,7 +128,7 @@ actor AllocationWalk {
         case .unavailable(let reason):
             publisher.update {
                 $0.becomeStale(because: reason)
-                if $0.role == .starting { $0.role = .waiting(heldBy: "nobody known") }
+                if $0.role == .starting { $0.role = .following(leader: nil) }
             }
         case .recovered(let outage):
             try await step { token in
@@ -158,6 +159,8 @@ actor AllocationWalk {
         let before = settings
         settings = next
         configuration = ConfigurationDocument(next)
+        inForce.replace(configuration.record.digest)
+        following.synchronisedJobs.formIntersection(next.scrapeConfigs.map(\.jobName))
         await discovery.apply(next.scrapeConfigs.map { JobDiscovery($0) })
         try await step { try await self.recordConfiguration($0) }
         // What was relabelled by other rules is looked at again; a job's own discovery went on.
@@ -174,10 +177,7 @@ actor AllocationWalk {
     func step(_ body: (FencingToken) async throws -> Void) async throws {
         guard let token else { return }
         do {
-            if needsLoad {
-                try await load()
-                try await beginTerm(token)
-            }
+            if needsLoad { try await beginTerm(token) }
             try await body(token)
             try await closeGap(token)
             let hasState = head != nil
@@ -209,8 +209,7 @@ actor AllocationWalk {
 
     /// What a new term starts with: the ledger as it is now, this configuration, the collectors, and all discovery has.
     private func beginTerm(_ token: FencingToken) async throws {
-        let current = try await writer.currentHead()
-        if needsLoad || current?.digest != head?.digest { try await load() }
+        try await reachHead()
         try await recordTermStart(token)
         try await recordConfiguration(token)
         try await takeCollectors(token)
@@ -323,7 +322,7 @@ actor AllocationWalk {
         needsLoad = true
         while true {
             do {
-                let committed = try await writer.append(draft, fencedBy: token)
+                let committed = try await appendWhole(draft, token)
                 needsLoad = false
                 return committed
             } catch let error as LedgerError {
@@ -337,28 +336,53 @@ actor AllocationWalk {
         }
     }
 
+    /// How long a process that is asked to stop goes on with an append that has begun.
+    private static let appendPatience = Duration.seconds(5)
+
+    /// A process that is asked to stop finishes the append that it is at: what it has decided is recorded, and whoever
+    /// leads next does not find it out again.
+    private func appendWhole(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
+        // Unstructured: cancelling the walk must not cancel the append.
+        let append = Task { [writer] in try await writer.append(draft, fencedBy: token) }
+        return try await withTaskCancellationHandler {
+            try await append.value
+        } onCancel: {
+            // Unstructured: a handler cannot wait.
+            Task {
+                try? await Task.sleep(for: Self.appendPatience)
+                append.cancel()
+            }
+        }
+    }
+
     // MARK: Loading and publishing
 
-    private func load(mayBeReadOnly: Bool = false) async throws {
+    func load(mayBeReadOnly: Bool = false) async throws {
         let started = ContinuousClock.now
         let loaded = try await writer.load(
             into: AllocationLoader(table: table, strategy: settings.strategy), mayBeReadOnly: mayBeReadOnly)
+        if let current = publisher.current?.head, FollowerLog.Tip(current) != FollowerLog.Tip(loaded.head),
+            current.revision.number >= loaded.head?.revision.number ?? 0
+        {
+            // Nothing that was served is taken back: whoever leads has to repair this.
+            let fork = FollowerLog.Fork(applied: FollowerLog.Tip(current), head: FollowerLog.Tip(loaded.head))
+            throw LedgerError.forked("\(fork)")
+        }
         state = loaded.state
         head = loaded.head
         recordedConfiguration = loaded.configuration
         recordedPlacement = loaded.placement
         needsLoad = false
+        tail.withLog { [head] in $0.loaded(FollowerLog.Tip(head), now: .now) }
         guard let head else {
-            publisher.update { $0.reasonsNotReady = ["the ledger is empty; waiting for collectors and the lease"] }
+            publisher.update {
+                $0.reasonsNotReady = ["no state: the ledger is empty, and waits for collectors and the lease"]
+            }
             return
         }
-        let served =
-            recordedConfiguration?.digest == configuration.record.digest
-            ? configuration.served
-            : recordedConfiguration.flatMap(ConfigurationDocument.served) ?? configuration.served
         publisher.publish(
             AllocationSnapshot(
-                state: state, head: head, scrapeConfigs: served, pendingJobs: pendingJobs(),
+                state: state, head: head, scrapeConfigs: servedConfiguration, pendingJobs: pendingJobs(),
                 after: publisher.current))
         publisher.update { $0.reasonsNotReady = [] }
         logger.notice(
@@ -388,7 +412,7 @@ actor AllocationWalk {
     }
 
     /// A job that turned out to be empty, or a configuration whose secrets changed, makes no revision but another answer.
-    private func publishIfSame() {
+    func publishIfSame() {
         guard let current = publisher.current, current.head.digest == head?.digest,
             recordedConfiguration?.digest == configuration.record.digest
         else { return }
@@ -397,32 +421,22 @@ actor AllocationWalk {
         publisher.publish(current.with(scrapeConfigs: configuration.served, pendingJobs: pending))
     }
 
-    /// Jobs whose discovery has not shown yet whether they have targets.
-    func pendingJobs() -> Set<String> {
-        let known = state.jobsKnownToBeComplete
-        return Set(settings.scrapeConfigs.lazy.map(\.jobName).filter { !known.contains($0) })
+    /// The configuration as it is in force: this process's own where that is the one recorded.
+    var servedConfiguration: ScrapeConfigDocument {
+        recordedConfiguration?.digest == configuration.record.digest
+            ? configuration.served
+            : recordedConfiguration.flatMap(ConfigurationDocument.served) ?? configuration.served
     }
 
-    /// Another process writes: serve what it has recorded.
-    private func catchUp() async {
-        do {
-            let current = try await writer.currentHead()
-            readFault = nil
-            guard needsLoad || current?.digest != head?.digest else { return }
-            try await load()
-            if case .waiting(let holder) = publisher.status.role {
-                publisher.update { $0.reasonsNotReady = ["waiting for the lease, which \(holder) holds"] }
-            }
-        } catch {
-            guard readFault != "\(error)" else { return }
-            readFault = "\(error)"
-            logger.warning("the ledger cannot be read", metadata: ["error": "\(error)"])
-        }
+    /// Jobs whose discovery has not shown yet whether they have targets.
+    func pendingJobs() -> Set<String> {
+        let known = state.jobsKnownToBeComplete.union(following.synchronisedJobs)
+        return Set(settings.scrapeConfigs.lazy.map(\.jobName).filter { !known.contains($0) })
     }
 
     // MARK: Reports
 
-    private func keep(_ found: [DiscoveryReport]) {
+    func keep(_ found: [DiscoveryReport]) {
         for report in found { keptReports[report.provider] = report }
     }
 

@@ -27,11 +27,12 @@ package struct AllocatorService: Service {
         package var ownsDatabase: Bool
         /// How long history is kept; nil: for ever.
         package var retention: Duration?
+        package var standbyDiscovery: StandbyDiscovery
 
         package init(
             strategy: StrategyConfiguration, scrapeConfigs: [ScrapeConfig], filterTargets: Bool,
             collectors: CollectorSource, leaseTimeToLive: Duration, leaseRenewInterval: Duration, address: String,
-            ownsDatabase: Bool, retention: Duration? = nil
+            ownsDatabase: Bool, retention: Duration? = nil, standbyDiscovery: StandbyDiscovery = .warm
         ) {
             self.strategy = strategy
             self.scrapeConfigs = scrapeConfigs
@@ -42,6 +43,7 @@ package struct AllocatorService: Service {
             self.address = address
             self.ownsDatabase = ownsDatabase
             self.retention = retention
+            self.standbyDiscovery = standbyDiscovery
         }
     }
 
@@ -78,20 +80,26 @@ package struct AllocatorService: Service {
     ///
     /// - Throws: What no waiting can mend: a configuration that does not compile, a ledger of a newer version.
     package func run() async throws {
+        let configuration = ConfigurationInForce(WalkSettings(settings))
+        let tail = LedgerTail(configuration: postgres, replica: replica, logger: logger)
+        let view = ReplicaView(
+            id: replica, address: settings.address, publisher: publisher, tail: tail, configuration: configuration)
+        publisher.show(view)
         let lease = LeaseKeeper(
             configuration: postgres, timeToLive: settings.leaseTimeToLive, renewInterval: settings.leaseRenewInterval,
-            holder: replica, address: settings.address, logger: logger)
+            holder: replica, address: settings.address, status: { view.report }, logger: logger)
         let collectors = CollectorFeed(settings.collectors, watcher: intake.watcher, logger: logger)
         let walk = try AllocationWalk(
             settings: WalkSettings(settings), table: intake.table, publisher: publisher,
-            writer: LedgerWriter(configuration: postgres, table: intake.table, logger: logger),
-            discovery: intake.manager, isTrusted: { lease.isTrusted($0) }, lastRenewal: { lease.lastRenewal },
+            writer: LedgerWriter(configuration: postgres, table: intake.table, logger: logger), tail: tail,
+            discovery: intake.manager, inForce: configuration, isTrusted: { lease.isTrusted($0) },
+            lastRenewal: { lease.lastRenewal },
             logger: logger)
 
         do {
             try await cancelWhenGracefulShutdown {
                 try await open(walk)
-                try await feed(walk, lease: lease, collectors: collectors)
+                try await feed(walk, lease: lease, tail: tail, collectors: collectors)
             }
         } catch is CancellationError {
             // Asked to stop.
@@ -133,10 +141,19 @@ package struct AllocatorService: Service {
     }
 
     /// Hands every event to the walk, one at a time.
-    private func feed(_ walk: AllocationWalk, lease: LeaseKeeper, collectors: CollectorFeed) async throws {
+    private func feed(
+        _ walk: AllocationWalk, lease: LeaseKeeper, tail: LedgerTail, collectors: CollectorFeed
+    ) async throws {
         let events = AsyncChannel<WalkEvent>()
+        let gate = DiscoveryGate(settings.standbyDiscovery)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            if !isDiscovering { group.addTask { try await intake.run(settings) } }
+            if !isDiscovering {
+                await intake.apply(settings)
+                group.addTask {
+                    try await gate.wait()
+                    try await intake.manager.run()
+                }
+            }
             group.addTask { try await collectors.run { await events.send(.collectors($0)) } }
             if let reload {
                 group.addTask { [logger] in
@@ -155,7 +172,15 @@ package struct AllocatorService: Service {
                 token: { lease.trustedToken }, logger: logger)
             group.addTask { try await keeper.run() }
             group.addTask { try await lease.run() }
-            group.addTask { for await transition in lease.transitions { await events.send(.lease(transition)) } }
+            group.addTask {
+                for await transition in lease.transitions {
+                    if case .leading = transition { gate.open() }
+                    await events.send(.lease(transition))
+                }
+            }
+            group.addTask { try await tail.run() }
+            group.addTask { for await _ in tail.leaseReleases { await lease.askNow() } }
+            group.addTask { for await _ in tail.looks { await events.send(.look) } }
             group.addTask { while true { await events.send(.discovery(try await intake.manager.nextBatch())) } }
             group.addTask {
                 for await _ in AsyncTimerSequence.repeating(every: .seconds(1)) { await events.send(.tick) }

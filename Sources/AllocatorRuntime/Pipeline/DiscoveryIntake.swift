@@ -26,7 +26,12 @@ package struct DiscoveryIntake: Sendable {
     ///
     /// - Throws: `CancellationError`.
     package func run(_ settings: AllocatorService.Settings) async throws {
-        await manager.apply(settings.scrapeConfigs.map { JobDiscovery($0) })
+        await apply(settings)
         try await manager.run()
+    }
+
+    /// Says what is to be discovered once it runs.
+    func apply(_ settings: AllocatorService.Settings) async {
+        await manager.apply(settings.scrapeConfigs.map { JobDiscovery($0) })
     }
 }

@@ -19,6 +19,8 @@ enum WalkEvent: Sendable {
     case operation(WalkOperation)
     /// A second has passed.
     case tick
+    /// Something may have been recorded by another process.
+    case look
 }
 
 /// What became of a changed configuration file.

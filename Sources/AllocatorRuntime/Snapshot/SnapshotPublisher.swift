@@ -12,8 +12,8 @@ package struct ServingStatus: Sendable {
     package enum Role: Sendable, Hashable {
         /// Has not asked for the lease yet.
         case starting
-        /// Another process holds the lease.
-        case waiting(heldBy: String)
+        /// Another process holds the lease, or nobody known does: serves what is recorded.
+        case following(leader: String?)
         /// Holds the lease of this epoch.
         case leading(epoch: Int64)
     }
@@ -44,6 +44,16 @@ package struct ServingStatus: Sendable {
         self.staleness = staleness
     }
 
+    /// The role in words; nil before there is one.
+    package var roleDescription: String? {
+        switch role {
+        case .starting: nil
+        case .leading(let epoch): "leading in epoch \(epoch)"
+        case .following(let leader?): "following \(leader)"
+        case .following(nil): "following; nobody is known to lead"
+        }
+    }
+
     /// Says why nothing new is recorded; since when is kept from the first time.
     package mutating func becomeStale(because reason: String) {
         staleness = Staleness(since: staleness?.since ?? .now, reason: reason)
@@ -58,12 +68,18 @@ package final class SnapshotPublisher: Sendable {
     }
 
     private let published = Mutex(Published())
+    private let view = Mutex<ReplicaView?>(nil)
     private let listeners = Mutex<(next: Int, streams: [Int: AsyncStream<Void>.Continuation])>((0, [:]))
 
     package init() {}
 
     /// The newest committed allocation; nil while there is no state, which is never the same as an empty one.
     package var current: AllocationSnapshot? { published.withLock { $0.snapshot } }
+
+    /// This process among the replicas; nil before it has a database to ask.
+    package var replica: ReplicaView? { view.withLock(\.self) }
+
+    func show(_ replica: ReplicaView) { view.withLock { $0 = replica } }
 
     package var status: ServingStatus { published.withLock { $0.status } }
 

@@ -41,6 +41,7 @@ struct AllocatorProcess {
         MetricsSystem.bootstrap(registry)
         registry.add(ProcessMetrics())
         registry.add(AllocatorMetrics(publisher: publisher))
+        registry.add(ReplicaMetrics(publisher: publisher))
 
         let tokenFiles = configuration.history.tokenFiles
         let history = HistoryGateway(tokens: tokenFiles.isEmpty ? nil : try BearerTokens(files: tokenFiles))

@@ -13,7 +13,7 @@ import TestSupport
 /// One process's side of a ledger.
 struct LedgerFixture: Sendable {
     let configuration: PostgresConfiguration
-    let table = LabelTable()
+    let table: LabelTable
     let writer: LedgerWriter
     var token: FencingToken
     var state: AllocationState
@@ -49,6 +49,7 @@ struct LedgerFixture: Sendable {
     /// Another process on the same ledger: it takes the lease and loads.
     init(_ configuration: PostgresConfiguration) async throws {
         self.configuration = configuration
+        table = LabelTable()
         writer = LedgerWriter(configuration: configuration, table: table, logger: TestPostgres.logger)
         token = try await Self.takeLease(configuration)
         state = try await writer.load(into: AllocationLoader(table: table, strategy: Self.strategy)).state
@@ -58,8 +59,21 @@ struct LedgerFixture: Sendable {
     init(sharing configuration: PostgresConfiguration, token: FencingToken) async throws {
         self.configuration = configuration
         self.token = token
+        table = LabelTable()
         writer = LedgerWriter(configuration: configuration, table: table, logger: TestPostgres.logger)
         state = try await writer.load(into: AllocationLoader(table: table, strategy: Self.strategy)).state
+    }
+
+    /// A process that followed and leads now.
+    init(
+        going configuration: PostgresConfiguration, table: LabelTable, writer: LedgerWriter, token: FencingToken,
+        state: AllocationState
+    ) {
+        self.configuration = configuration
+        self.table = table
+        self.writer = writer
+        self.token = token
+        self.state = state
     }
 
     mutating func reload() async throws {

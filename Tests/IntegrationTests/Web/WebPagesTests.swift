@@ -81,7 +81,7 @@ import Testing
             "/debug/collector", "/debug/scrape_configs", "/history", "/history/moves", "/history/revisions",
             "/history/revision", "/history/collectors", "/history/collector", "/history/jobs", "/history/job",
             "/history/discoveries", "/history/targets", "/history/target", "/history/why", "/history/diff",
-            "/history/report", "/history/terms", "/history/gaps",
+            "/history/report", "/history/terms", "/history/replicas", "/history/gaps",
         ] {
             #expect(paths.contains(path), "no link leads to \(path)")
         }

@@ -73,6 +73,12 @@ final class AllocatorProcess: Sendable {
     /// SIGKILL, and waits until it is gone.
     func kill() { end(SIGKILL) }
 
+    /// SIGTERM, without waiting.
+    func terminate() {
+        guard let process = running.withLock({ $0 }), process.isRunning else { return }
+        Glibc.kill(process.processIdentifier, SIGTERM)
+    }
+
     /// SIGTERM, and waits; the exit status.
     @discardableResult
     func stop() -> Int32 { end(SIGTERM) }

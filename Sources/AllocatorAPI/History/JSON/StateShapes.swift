@@ -129,6 +129,42 @@ extension JSONShape where Value == Term {
         ])
 }
 
+extension JSONShape where Value == Replica {
+    static let replica = JSONShape(
+        "Replica", "What one process said of itself last.",
+        [
+            .text("id", "UUID of the process.") { "\($0.report.id)" },
+            .text("address", "Its address.") { $0.report.name },
+            .text("state", "starting, leading, following, or superseded: it leaves the lease to a newer configuration.")
+            {
+                $0.report.state.rawValue
+            },
+            .boolean("alive", "It was heard of lately.") { $0.isAlive },
+            .optionalInteger("epoch", "The term that it leads in.") { $0.report.epoch },
+            .optionalInteger("revision", "What it serves; null: nothing yet.") { $0.report.applied?.revision },
+            .optionalText("digest", "Digest of that revision.") { $0.report.applied.map { "\($0.digest)" } },
+            .integer("behind_revisions", "Revisions that are recorded and that it does not serve yet.") {
+                $0.report.behindRevisions
+            },
+            .number("behind_seconds", "For how long there have been any.") { $0.report.behindSeconds },
+            .text("hearing", "How it hears of revisions: connecting, listening or polling.") {
+                $0.report.hearing.rawValue
+            },
+            .optionalText("configuration", "Digest of the configuration that it would record.") {
+                $0.report.configuration.map { "\($0)" }
+            },
+            .text("version", "The newest migration that it knows.") { $0.version },
+            .time("started_at", "When it was first heard of.") { $0.startedAt },
+            .time("seen_at", "When it was last heard of.") { $0.seenAt },
+        ])
+}
+
+extension JSONShape where Value == [Replica] {
+    static let replicas = JSONShape(
+        "Replicas", "Every process that was heard of.",
+        [.objects("items", "Those that lead first.", .replica) { $0 }])
+}
+
 extension JSONShape where Value == Gap {
     static let gap = JSONShape(
         "Gap", "A period in which nothing could be recorded.",

@@ -320,6 +320,9 @@ extension HistoryRoute {
                 after: try question.cursor(RevisionCursor.self)
             ).run(connection)
         },
+        .one(
+            "\(prefix)/replicas", "The processes on this ledger: who leads, and how far the others are.", [], .replicas
+        ) { _, connection in try await ReplicaQuery().run(connection) },
         .page(
             "\(prefix)/gaps", "Periods in which nothing could be recorded; newest first.", HistoryParameter.window,
             .gap

@@ -5,7 +5,7 @@
 /// What stands in the navigation.
 enum NavigationEntry: Sendable, Hashable, CaseIterable {
     case index, debugJobs, debugTargets, debugScrapeConfigs
-    case history, moves, targets, collectors, jobs, discoveries, revisions, diff, report, terms, gaps
+    case history, moves, targets, collectors, jobs, discoveries, revisions, diff, report, terms, replicas, gaps
 
     var title: String {
         switch self {
@@ -21,6 +21,7 @@ enum NavigationEntry: Sendable, Hashable, CaseIterable {
         case .diff: "Diff"
         case .report: "Report"
         case .terms: "Terms"
+        case .replicas: "Replicas"
         case .gaps: "Gaps"
         }
     }
@@ -41,6 +42,7 @@ enum NavigationEntry: Sendable, Hashable, CaseIterable {
         case .diff: Link("/history/diff")
         case .report: Link("/history/report")
         case .terms: Link("/history/terms")
+        case .replicas: Link("/history/replicas")
         case .gaps: Link("/history/gaps")
         }
     }
@@ -48,7 +50,8 @@ enum NavigationEntry: Sendable, Hashable, CaseIterable {
     /// What is served now, as upstream's pages have it.
     static let standard: [NavigationEntry] = [.index, .debugScrapeConfigs, .debugJobs, .debugTargets]
     static let past: [NavigationEntry] = [
-        .history, .moves, .targets, .collectors, .jobs, .discoveries, .revisions, .diff, .report, .terms, .gaps,
+        .history, .moves, .targets, .collectors, .jobs, .discoveries, .revisions, .diff, .report, .terms, .replicas,
+        .gaps,
     ]
 }
 

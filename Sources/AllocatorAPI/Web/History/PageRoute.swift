@@ -25,7 +25,7 @@ struct PageRoute: Sendable {
     static let all: [PageRoute] = [
         OverviewPage.route, MovesPage.route, RevisionsPage.route, RevisionPage.route, CollectorsPage.route,
         CollectorPage.route, JobsPage.route, JobPage.route, DiscoveriesPage.route, TargetsPage.route, TargetPage.route,
-        WhyPage.route, DiffPage.route, ReportPage.route, TermsPage.route, GapsPage.route,
+        WhyPage.route, DiffPage.route, ReportPage.route, TermsPage.route, ReplicasPage.route, GapsPage.route,
     ]
 
     static func at(_ path: String) -> PageRoute? { all.first { $0.path == path } }
