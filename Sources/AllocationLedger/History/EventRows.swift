@@ -60,11 +60,13 @@ struct RevisionFacts: Sendable {
         _ revisions: [Int64: Timestamp], _ connection: isolated PostgresConnection
     ) async throws -> [Int64: RevisionFacts] {
         let wanted = revisions.sorted { $0.key < $1.key }
+        // One look into the index for each: joined as a set, small days would all be read from end to end.
         let rows = try await connection.query(
             """
             SELECT v.revision, v.at, v.cause, v.cause_detail, v.ring, p.ring, v.target_events \
             FROM unnest(\(wanted.map(\.key)), \(wanted.map(\.value))) AS u(revision, at) \
-            JOIN ledger.revision v ON v.revision = u.revision AND v.at = u.at \
+            CROSS JOIN LATERAL (SELECT * FROM ledger.revision r \
+            WHERE r.revision = u.revision AND r.at = u.at LIMIT 1) v \
             LEFT JOIN LATERAL (SELECT b.ring FROM ledger.revision b WHERE b.at < u.at ORDER BY b.at DESC LIMIT 1) p \
             ON true
             """)
