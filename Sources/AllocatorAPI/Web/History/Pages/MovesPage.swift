@@ -33,7 +33,7 @@ enum MovesPage {
             Tag.section {
                 EventParts.targetEvents(
                     "When and why targets moved, newest first", ifEmpty: "No target moved so.",
-                    [.time, .revision, .target, .why]
+                    [.time, .revision, .target, .handover, .why]
                 ).html(page.items)
                 asked.pager(page)
             }
