@@ -23,8 +23,7 @@ enum ReportPage {
         return page(report, latest) {
             Tag.section {
                 Form.leading(to: Link("/history/report"), "Make the report") {
-                    Form.instant("since", "Since", asked.value("since"))
-                    Form.instant("until", "Until", asked.value("until"))
+                    asked.windowFields
                 }
             }
         }
