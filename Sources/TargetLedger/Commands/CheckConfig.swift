@@ -3,6 +3,7 @@
 //
 
 import AllocationCore
+import AllocatorAPI
 import AllocatorRuntime
 import ArgumentParser
 import Discovery

@@ -6,6 +6,7 @@
 //
 
 import AllocationLedger
+import AllocatorAPI
 import AllocatorRuntime
 import ArgumentParser
 import Foundation
