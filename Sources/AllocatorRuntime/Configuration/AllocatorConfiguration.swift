@@ -49,6 +49,8 @@ package struct AllocatorConfiguration: Sendable {
     package var collectors: CollectorSource
     package var lease: Lease
     package var retention: RetentionPeriod
+    /// Where days are exported to before they are dropped; nil: nowhere.
+    package var retentionExportDirectory: String?
     package var database: DatabaseSource
     package var logging: LoggingConfiguration
     package var history: HistoryListener
@@ -84,6 +86,7 @@ package struct AllocatorConfiguration: Sendable {
         collectors = try Self.collectors(values)
         lease = try Self.lease(values)
         retention = try RetentionPeriod(values)
+        retentionExportDirectory = try values.text(.retentionExportDirectory)
         database = try DatabaseSource(values, environment: sources.environment)
         logging = try LoggingConfiguration(values)
         history = try Self.history(values, standard: listenAddress)
@@ -105,6 +108,9 @@ package struct AllocatorConfiguration: Sendable {
         if database != other.database { names.append("ledger.database_url or ledger.embedded") }
         if lease != other.lease { names.append("ledger.lease") }
         if retention != other.retention { names.append("ledger.retention") }
+        if retentionExportDirectory != other.retentionExportDirectory {
+            names.append("ledger.retention_export_directory")
+        }
         if checkpointKeyFile != other.checkpointKeyFile { names.append("ledger.checkpoint_key_file") }
         if history != other.history { names.append("ledger.history_api") }
         return names

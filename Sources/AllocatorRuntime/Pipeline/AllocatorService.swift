@@ -27,11 +27,13 @@ package struct AllocatorService: Service {
         package var ownsDatabase: Bool
         /// How long history is kept; nil: for ever.
         package var retention: Duration?
+        /// Where days are exported to before they are dropped; nil: nowhere.
+        package var dayFiles: DayFiles?
 
         package init(
             strategy: StrategyConfiguration, scrapeConfigs: [ScrapeConfig], filterTargets: Bool,
             collectors: CollectorSource, leaseTimeToLive: Duration, leaseRenewInterval: Duration, address: String,
-            ownsDatabase: Bool, retention: Duration? = nil
+            ownsDatabase: Bool, retention: Duration? = nil, dayFiles: DayFiles? = nil
         ) {
             self.strategy = strategy
             self.scrapeConfigs = scrapeConfigs
@@ -42,6 +44,7 @@ package struct AllocatorService: Service {
             self.address = address
             self.ownsDatabase = ownsDatabase
             self.retention = retention
+            self.dayFiles = dayFiles
         }
     }
 
@@ -150,7 +153,7 @@ package struct AllocatorService: Service {
                 }
             }
             let keeper = RetentionKeeper(
-                configuration: postgres, retention: settings.retention,
+                configuration: postgres, retention: settings.retention, files: settings.dayFiles,
                 recorder: WalkRecorder { await events.send($0) },
                 token: { lease.trustedToken }, logger: logger)
             group.addTask { try await keeper.run() }

@@ -150,6 +150,7 @@ extension AllocatorService.Settings {
             strategy: configuration.strategy, scrapeConfigs: configuration.prometheus.scrapeConfigs,
             filterTargets: configuration.filterTargets, collectors: configuration.collectors,
             leaseTimeToLive: configuration.lease.timeToLive, leaseRenewInterval: configuration.lease.renewInterval,
-            address: address, ownsDatabase: ownsDatabase, retention: configuration.retention.duration)
+            address: address, ownsDatabase: ownsDatabase, retention: configuration.retention.duration,
+            dayFiles: configuration.retentionExportDirectory.map { DayFiles(folder: $0) })
     }
 }

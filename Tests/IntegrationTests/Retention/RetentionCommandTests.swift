@@ -91,6 +91,17 @@ import Testing
         }
     }
 
+    @Test("Without --export days go where retention exports them to")
+    func exportDirectory() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "config-\(UUID().uuidString).yaml")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data("ledger: {retention_export_directory: /srv/days}\n".utf8).write(to: file)
+        let database = try DatabaseFlags.parse(["--config-file", file.path()])
+        #expect(try RetentionFlags.parse([]).exportDirectory(database) == "/srv/days")
+        try Data("ledger: {}\n".utf8).write(to: file)
+        #expect(try RetentionFlags.parse([]).exportDirectory(database) == nil)
+    }
+
     @Test("A request waits for the leader; where nobody leads it is done at once")
     func requests() async throws {
         try await PastLedger.with { past in
