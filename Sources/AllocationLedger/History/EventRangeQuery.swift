@@ -9,6 +9,8 @@ import PostgresDriver
 package struct EventRangeQuery: Sendable {
     package var first: RevisionPoint
     package var last: RevisionPoint
+    /// Events of targets: only those by which one came to another collector, or to none.
+    package var movesOnly = false
     package var limit: Int
     package var after: EventCursor?
 
@@ -35,19 +37,23 @@ package struct EventRangeQuery: Sendable {
             """
     }
 
-    /// Events of targets, with what of the labels changed.
+    /// Events of targets, with what of the labels changed and when owners learned.
     package func run(_ connection: isolated PostgresConnection) async throws -> HistoryPage<TargetEvent, EventCursor> {
         let limit = PageLimit.clamped(limit)
         let rows = try await connection.query(
             """
             SELECT \(EventRow.columns) FROM ledger.target_event e JOIN ledger.target t ON t.id = e.target \
-            WHERE \(place) ORDER BY e.revision, e.ordinal LIMIT \(limit + 1)
+            WHERE \(place)\(EventFilter(movesOnly: movesOnly).terms) ORDER BY e.revision, e.ordinal LIMIT \(limit + 1)
             """
         ).map { try EventRow($0) }
         var resolver = EventResolver()
         var events = try await resolver.resolve(Array(rows.prefix(limit)), connection)
+        let next = rows.count > limit ? events.last?.cursor : nil
+        // One that was replaced by another of its name is no other collector.
+        if movesOnly { events.removeAll { $0.from == $0.to } }
         try await events.addLabelChanges(connection)
-        return HistoryPage(items: events, next: rows.count > limit ? events.last?.cursor : nil)
+        try await HandoverReader.add(to: &events, connection)
+        return HistoryPage(items: events, next: next)
     }
 
     /// Events of collectors.

@@ -59,15 +59,23 @@ struct RevisionFacts: Sendable {
     static func read(
         _ revisions: [Int64: Timestamp], _ connection: isolated PostgresConnection
     ) async throws -> [Int64: RevisionFacts] {
+        try decode(await connection.query(statement(revisions)))
+    }
+
+    /// What reads them; one look into the index for each: joined as a set, small days would all be read from end to end.
+    static func statement(_ revisions: [Int64: Timestamp]) -> SQL {
         let wanted = revisions.sorted { $0.key < $1.key }
-        let rows = try await connection.query(
-            """
+        return """
             SELECT v.revision, v.at, v.cause, v.cause_detail, v.ring, p.ring, v.target_events \
             FROM unnest(\(wanted.map(\.key)), \(wanted.map(\.value))) AS u(revision, at) \
-            JOIN ledger.revision v ON v.revision = u.revision AND v.at = u.at \
+            CROSS JOIN LATERAL (SELECT * FROM ledger.revision r \
+            WHERE r.revision = u.revision AND r.at = u.at LIMIT 1) v \
             LEFT JOIN LATERAL (SELECT b.ring FROM ledger.revision b WHERE b.at < u.at ORDER BY b.at DESC LIMIT 1) p \
             ON true
-            """)
+            """
+    }
+
+    static func decode(_ rows: PostgresRows) throws -> [Int64: RevisionFacts] {
         var facts: [Int64: RevisionFacts] = [:]
         for row in rows {
             facts[try row.decode(0)] = RevisionFacts(
@@ -88,13 +96,16 @@ struct EventResolver {
         _ rows: [EventRow], facts known: [Int64: RevisionFacts]? = nil, _ connection: isolated PostgresConnection
     ) async throws -> [TargetEvent] {
         guard !rows.isEmpty else { return [] }
-        var facts = known ?? [:]
-        if known == nil {
-            facts = try await RevisionFacts.read(
-                Dictionary(rows.map { ($0.revision, $0.at) }, uniquingKeysWith: { first, _ in first }), connection)
-        }
-        try await names.read(
-            jobs: rows.map(\.job), collectors: rows.flatMap { [$0.collectorBefore, $0.collectorAfter] }, connection)
+        let unnamed = names.statement(
+            jobs: rows.map(\.job), collectors: rows.flatMap { [$0.collectorBefore, $0.collectorAfter] })
+        let unknown =
+            known == nil
+            ? RevisionFacts.statement(
+                Dictionary(rows.map { ($0.revision, $0.at) }, uniquingKeysWith: { first, _ in first })) : nil
+        // In one round trip: a question about one target is mostly round trips.
+        var answers = try await connection.pipeline([unnamed, unknown].compactMap(\.self))[...]
+        if unnamed != nil { try names.take(answers.removeFirst()) }
+        let facts = try known ?? RevisionFacts.decode(answers.removeFirst())
         try await owners.read(
             rows.flatMap { row in
                 let partition = ConsistentHashRing.partition(of: row.address)
@@ -145,20 +156,27 @@ struct NameReader {
     private var collectors: [Int32: String] = [:]
 
     mutating func read(
-        jobs wantedJobs: some Sequence<Int32>, collectors wantedCollectors: some Sequence<Int32?>,
-        _ connection: isolated PostgresConnection
+        jobs: some Sequence<Int32>, collectors: some Sequence<Int32?>, _ connection: isolated PostgresConnection
     ) async throws {
+        guard let statement = statement(jobs: jobs, collectors: collectors) else { return }
+        try take(await connection.query(statement))
+    }
+
+    /// What reads the names that are not known yet, for ``take(_:)``; nil where all are.
+    func statement(jobs wantedJobs: some Sequence<Int32>, collectors wantedCollectors: some Sequence<Int32?>) -> SQL? {
         let newJobs = Set(wantedJobs.filter { jobs[$0] == nil }).sorted()
-        if !newJobs.isEmpty {
-            for row in try await connection.query("SELECT id, name FROM ledger.job WHERE id = ANY(\(newJobs))") {
-                jobs[try row.decode(0)] = try row.decode(1, as: String.self)
-            }
-        }
         let newCollectors = Set(wantedCollectors.compactMap { $0 }.filter { collectors[$0] == nil }).sorted()
-        if !newCollectors.isEmpty {
-            let rows = try await connection.query(
-                "SELECT id, name FROM ledger.collector WHERE id = ANY(\(newCollectors))")
-            for row in rows { collectors[try row.decode(0)] = try row.decode(1, as: String.self) }
+        guard !newJobs.isEmpty || !newCollectors.isEmpty else { return nil }
+        return """
+            SELECT true, id, name FROM ledger.job WHERE id = ANY(\(newJobs)) \
+            UNION ALL SELECT false, id, name FROM ledger.collector WHERE id = ANY(\(newCollectors))
+            """
+    }
+
+    mutating func take(_ rows: PostgresRows) throws {
+        for row in rows {
+            let name = try row.decode(2, as: String.self)
+            if try row.decode(0) { jobs[try row.decode(1)] = name } else { collectors[try row.decode(1)] = name }
         }
     }
 

@@ -54,8 +54,9 @@ package struct TargetHistoryQuery: Sendable {
     package func run(_ connection: isolated PostgresConnection) async throws -> Answer {
         let targets = try await targets(connection)
         let limit = PageLimit.clamped(limit)
-        let bounds = try await RecordedBounds.read(connection)
-        if !oldestFirst { try bounds.require(after.map { Revision($0.revision) }) }
+        if !oldestFirst, let after {
+            try await RecordedBounds.read(connection).require(Revision(after.revision))
+        }
         let rows = try await rows(of: targets.map(\.number), limit, connection)
         var resolver = EventResolver()
         var events = try await resolver.resolve(rows, connection)

@@ -69,9 +69,10 @@ package struct OperatorExecutor: Sendable {
         switch operation {
         case .seal: return try await seal(connection)
         case .drop(let before, let exports):
-            let (text, isRefused) = try await drop(before: before, exports: exports, askedBy: askedBy, connection)
-            guard !isRefused else { throw LedgerError.refused(text) }
-            return text
+            let dropped = try await drop(
+                before: before, exports.isEmpty ? .without : .written(exports), askedBy: askedBy, connection)
+            guard !dropped.isRefused else { throw LedgerError.refused(dropped.text) }
+            return dropped.text
         case .hold(let from, let to, let reason):
             guard from < to else { throw LedgerError.refused("a hold's end must be after its beginning") }
             let committed = try await recorder.record(
@@ -87,14 +88,23 @@ package struct OperatorExecutor: Sendable {
     }
 
     /// What is done every night without being asked: partitions ahead, seals, and what is older than retention.
-    package func maintain(keeping retention: Duration?, _ connection: PostgresConnection) async throws {
+    ///
+    /// - Parameter files: Where days are exported to before they are dropped; nil: nowhere. A day that cannot be written
+    ///   stays, and so does every day after it.
+    /// - Returns: False: such a day was left over.
+    @discardableResult
+    package func maintain(
+        keeping retention: Duration?, exportingTo files: DayFiles? = nil, _ connection: PostgresConnection
+    ) async throws -> Bool {
         try await LedgerError.translating { _ = try await connection.query(LedgerQueries.ensurePartitions) }
         let sealed = try await seal(connection)
         logger.debug("retention", metadata: ["seal": "\(sealed)"])
         let now = try await catalogue(connection).now
         let before = retention.map { now.advanced(by: .zero - $0) } ?? .distantPast
-        let dropped = try await drop(before: before, exports: [:], askedBy: "retention", connection).text
-        logger.debug("retention", metadata: ["drop": "\(dropped)"])
+        let exports = files.map(DayExports.into) ?? .without
+        let dropped = try await drop(before: before, exports, askedBy: "retention", connection)
+        logger.debug("retention", metadata: ["drop": "\(dropped.text)"])
+        return dropped.isExported
     }
 
     // MARK: Sealing
@@ -132,29 +142,72 @@ package struct OperatorExecutor: Sendable {
 
     // MARK: Dropping
 
-    /// - Returns: What was done; and whether nothing was, because something stands against it.
+    /// What becomes of days before they are dropped.
+    private enum DayExports {
+        /// Nothing.
+        case without
+        /// Whoever asks has written files of these. No other day may go.
+        case written([RetentionDay: Digest32])
+        /// Each is written here first.
+        case into(DayFiles)
+    }
+
+    private struct Dropped {
+        /// What was done, for people.
+        var text: String
+        /// Nothing was, because something stands against it.
+        var isRefused = false
+        /// False: a day that was to be written could not be.
+        var isExported = true
+    }
+
     private func drop(
-        before: Timestamp, exports: [RetentionDay: Digest32], askedBy: String, _ connection: PostgresConnection
-    ) async throws -> (text: String, isRefused: Bool) {
+        before: Timestamp, _ exports: DayExports, askedBy: String, _ connection: PostgresConnection
+    ) async throws -> Dropped {
         let plan = try await catalogue(connection)
-        // Where files were asked for, no day may go that is in none.
-        let days = plan.droppable(before: before).prefix { exports.isEmpty || exports[$0] != nil }
         var done: [String] = []
-        for day in days {
+        var unwritten: String?
+        for day in plan.droppable(before: before) {
+            let export: Digest32?
+            do {
+                export = try await self.export(day, exports, connection)
+            } catch let error as DayFileError {
+                unwritten = "\(day) is not dropped, because it cannot be exported: \(error)"
+                logger.error("day not exported", metadata: ["day": "\(day)", "reason": "\(error)"])
+                break
+            }
+            if case .written = exports, export == nil { break }
             let seals = try await seals(of: day, connection)
-            let committed = try await recorder.record(
-                .drop(day, seals, export: exports[day], askedBy: askedBy))
+            let committed = try await recorder.record(.drop(day, seals, export: export, askedBy: askedBy))
             done.append("dropped \(day), by revision \(committed.head.revision)")
             logger.notice("day given up", metadata: ["day": "\(day)", "revision": "\(committed.head.revision)"])
         }
         let unfinished = try await finish(connection)
         done += unfinished.map { "\($0) is still being read; its tables go as soon as nobody does" }
+        if let unwritten { return Dropped(text: (done + [unwritten]).joined(separator: "\n"), isExported: false) }
         if let kept = plan.obstacles(before: before).first(where: { $0.obstacle != nil }), let obstacle = kept.obstacle
         {
             done.append("\(kept.day) is not dropped: \(obstacle)")
-            if done.count == 1 { return (done[0], true) }
+            if done.count == 1 { return Dropped(text: done[0], isRefused: true) }
         }
-        return (done.isEmpty ? "nothing to drop" : done.joined(separator: "\n"), false)
+        return Dropped(text: done.isEmpty ? "nothing to drop" : done.joined(separator: "\n"))
+    }
+
+    /// - Returns: SHA-256 of the day's file; nil: there is none.
+    /// - Throws: ``DayFileError`` when it cannot be written.
+    private func export(
+        _ day: RetentionDay, _ exports: DayExports, _ connection: PostgresConnection
+    ) async throws -> Digest32? {
+        switch exports {
+        case .without: nil
+        case .written(let digests): digests[day]
+        case .into(let files):
+            try await LedgerError.translating {
+                try await connection.transaction(
+                    isolation: .repeatableRead, readOnly: true, deadline: .now + .seconds(3600)
+                ) { @Sendable connection in try await files.write(day, connection) }
+            }
+        }
     }
 
     /// Drops the tables of days that were given up.

@@ -100,14 +100,11 @@ struct HistoryResponder: HTTPResponder {
         for route in HistoryRoute.all {
             guard let values = route.match(segments) else { continue }
             let question = try HistoryQuestion(route.parameters, path: values, query: query)
-            let answer: HistoryAnswer
-            if let page = route.page, Self.prefersPage(request) {
-                answer = .page(try await context.source.read { try await page(question, $0) })
-            } else {
-                answer = try await route.respond(question, context.source)
-            }
-            var response = response(answer, path: path, query: query, request)
-            if route.page != nil { response.headers[.vary] = "Accept" }
+            let form = AcceptedType.preferred(of: route.others.map(\.type), request.headers[values: .accept])
+            let respond = route.others.first { $0.type == form }?.respond ?? route.respond
+            var response = response(
+                try await respond(question, context.source), path: path, query: query, request)
+            if !route.others.isEmpty { response.headers[.vary] = "Accept" }
             return response
         }
         if path == RevisionFeed.path, let events = context.events {
@@ -131,18 +128,6 @@ struct HistoryResponder: HTTPResponder {
     }
 
     // MARK: Answers
-
-    /// Whether a page is named before JSON, or anything.
-    private static func prefersPage(_ request: Request) -> Bool {
-        for field in request.headers[values: .accept] {
-            for part in field.split(separator: ",") {
-                let type = part.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
-                if type == HistoryAnswer.htmlType { return true }
-                if ["application/json", "application/*", "*/*"].contains(type) { return false }
-            }
-        }
-        return false
-    }
 
     private func response(
         _ answer: HistoryAnswer, path: String, query: Substring, _ request: Request

@@ -3,10 +3,8 @@
 //
 
 import AllocatorRuntime
-import Hummingbird
 import HummingbirdCore
 import Logging
-import NIOCore
 import NIOHTTPTypes
 import ServiceLifecycle
 import Telemetry
@@ -60,8 +58,7 @@ package struct StandardAPIServer: Service {
 
     private let configuration: Configuration
     private let context: StandardAPIContext
-    private let logger: Logger
-    private let onBound: @Sendable (_ port: Int) -> Void
+    private let listener: HTTPListener
 
     /// - Parameter onBound: Called once requests are accepted, with the port that the system chose if none was named.
     package init(
@@ -70,8 +67,7 @@ package struct StandardAPIServer: Service {
     ) {
         self.configuration = configuration
         self.context = context
-        self.logger = logger
-        self.onBound = onBound
+        listener = HTTPListener(address: configuration.address, logger: logger, onBound: onBound)
     }
 
     /// - Throws: ``ListenError`` when the address cannot be listened on.
@@ -81,8 +77,8 @@ package struct StandardAPIServer: Service {
             showsSecrets: configuration.showsSecrets, deliveries: context.deliveries,
             hasHistory: configuration.history != nil || configuration.historyElsewhere != nil)
         let http = context.http
-        let application = Application(
-            responder: RoutedResponder(
+        try await listener.run(
+            RoutedResponder(
                 standard: responder, metrics: http.routed,
                 history: configuration.history.map { HistoryResponder(gateway: $0) },
                 elsewhere: HistoryElsewhere(address: configuration.historyElsewhere)),
@@ -91,19 +87,6 @@ package struct StandardAPIServer: Service {
                     base: HTTP1Channel(
                         responder: routed, configuration: .init(additionalChannelHandlers: [RoutedAnswerObserver()])),
                     responder: responder, metrics: http, limits: FastPathHandler.Limits())
-            },
-            configuration: ApplicationConfiguration(
-                address: .hostname(configuration.address.bindHost, port: configuration.address.port)),
-            onServerRunning: { [onBound] channel in
-                if let port = channel.localAddress?.port { onBound(port) }
-            },
-            logger: logger)
-        do {
-            try await application.run()
-        } catch let error as IOError {
-            throw ListenError(error, configuration.address)
-        } catch let error as SocketAddressError {
-            throw ListenError.failed(configuration.address, "\(error)")
-        }
+            })
     }
 }

@@ -50,6 +50,8 @@ package struct AllocatorConfiguration: Sendable {
     package var lease: Lease
     package var retention: RetentionPeriod
     package var standbyDiscovery: StandbyDiscovery
+    /// Where days are exported to before they are dropped; nil: nowhere.
+    package var retentionExportDirectory: String?
     package var database: DatabaseSource
     package var logging: LoggingConfiguration
     package var history: HistoryListener
@@ -86,6 +88,7 @@ package struct AllocatorConfiguration: Sendable {
         lease = try Self.lease(values)
         retention = try RetentionPeriod(values)
         standbyDiscovery = try values.text(.standbyDiscovery).flatMap(StandbyDiscovery.init) ?? .warm
+        retentionExportDirectory = try values.text(.retentionExportDirectory)
         database = try DatabaseSource(values, environment: sources.environment)
         logging = try LoggingConfiguration(values)
         history = try Self.history(values, standard: listenAddress)
@@ -108,6 +111,9 @@ package struct AllocatorConfiguration: Sendable {
         if lease != other.lease { names.append("ledger.lease") }
         if retention != other.retention { names.append("ledger.retention") }
         if standbyDiscovery != other.standbyDiscovery { names.append("ledger.standby_discovery") }
+        if retentionExportDirectory != other.retentionExportDirectory {
+            names.append("ledger.retention_export_directory")
+        }
         if checkpointKeyFile != other.checkpointKeyFile { names.append("ledger.checkpoint_key_file") }
         if history != other.history { names.append("ledger.history_api") }
         return names

@@ -1,5 +1,5 @@
 //
-// RetentionPeriod.swift: how long history is kept.
+// RetentionPeriod.swift: how long history is kept, and where it goes after that.
 //
 
 import PrometheusConfig
@@ -17,6 +17,13 @@ package struct RetentionPeriod: Sendable, Equatable {
     /// - Throws: ``ConfigurationError``.
     package init(_ sources: ConfigurationSources) throws(ConfigurationError) {
         try self.init(SettingValues(sources))
+    }
+
+    /// The setting `ledger.retention_export_directory`; nil: days are dropped without a file. Reads only this.
+    ///
+    /// - Throws: ``ConfigurationError``.
+    package static func exportDirectory(_ sources: ConfigurationSources) throws(ConfigurationError) -> String? {
+        try SettingValues(sources).text(.retentionExportDirectory)
     }
 
     init(_ values: SettingValues) throws(ConfigurationError) {

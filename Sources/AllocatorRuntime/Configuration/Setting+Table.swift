@@ -131,6 +131,11 @@ extension Setting {
                 .duration, "90d",
                 "how long history is kept: whole days that are older, sealed and under no legal hold are dropped; `0s` keeps "
                     + "everything")
+        case .retentionExportDirectory:
+            ours(
+                .path, "",
+                "a folder for a file of each day, written before retention drops it; a day that cannot be written stays"
+            )
         case .standbyDiscovery:
             ours(
                 .choice(["warm", "cold"]), "warm",

@@ -61,6 +61,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case leaseRenewInterval = "ledger.lease.renew_interval"
     case onDatabaseOutage = "ledger.on_database_outage"
     case retention = "ledger.retention"
+    case retentionExportDirectory = "ledger.retention_export_directory"
     case standbyDiscovery = "ledger.standby_discovery"
     case historyListenAddress = "ledger.history_api.listen_addr"
     case historyBearerTokenFiles = "ledger.history_api.bearer_token_files"

@@ -28,11 +28,14 @@ package struct AllocatorService: Service {
         /// How long history is kept; nil: for ever.
         package var retention: Duration?
         package var standbyDiscovery: StandbyDiscovery
+        /// Where days are exported to before they are dropped; nil: nowhere.
+        package var dayFiles: DayFiles?
 
         package init(
             strategy: StrategyConfiguration, scrapeConfigs: [ScrapeConfig], filterTargets: Bool,
             collectors: CollectorSource, leaseTimeToLive: Duration, leaseRenewInterval: Duration, address: String,
-            ownsDatabase: Bool, retention: Duration? = nil, standbyDiscovery: StandbyDiscovery = .warm
+            ownsDatabase: Bool, retention: Duration? = nil, dayFiles: DayFiles? = nil,
+            standbyDiscovery: StandbyDiscovery = .warm
         ) {
             self.strategy = strategy
             self.scrapeConfigs = scrapeConfigs
@@ -44,6 +47,7 @@ package struct AllocatorService: Service {
             self.ownsDatabase = ownsDatabase
             self.retention = retention
             self.standbyDiscovery = standbyDiscovery
+            self.dayFiles = dayFiles
         }
     }
 
@@ -167,7 +171,7 @@ package struct AllocatorService: Service {
                 }
             }
             let keeper = RetentionKeeper(
-                configuration: postgres, retention: settings.retention,
+                configuration: postgres, retention: settings.retention, files: settings.dayFiles,
                 recorder: WalkRecorder { await events.send($0) },
                 token: { lease.trustedToken }, logger: logger)
             group.addTask { try await keeper.run() }

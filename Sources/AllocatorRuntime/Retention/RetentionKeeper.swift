@@ -13,6 +13,7 @@ import PostgresDriver
 actor RetentionKeeper {
     private let configuration: PostgresConfiguration
     private let retention: Duration?
+    private let files: DayFiles?
     private let token: @Sendable () -> FencingToken?
     private let executor: OperatorExecutor
     private let logger: Logger
@@ -21,18 +22,23 @@ actor RetentionKeeper {
     private var ledEpoch: Int64?
     private var fault: String?
 
+    /// Whoever writes files waits for the disk, and renewals of the lease must not wait with it.
+    private static let executor = PollExecutor(name: "retention")
     /// Requests are looked for so often, besides being told of.
     private static let lookInterval = Duration.seconds(1)
 
     /// - Parameters:
     ///   - retention: How long history is kept; nil: for ever.
+    ///   - files: Where days are exported to before they are dropped; nil: nowhere.
     ///   - token: The term that may be written in now.
     init(
-        configuration: PostgresConfiguration, retention: Duration?, jitter: Duration = .seconds(.random(in: 0...300)),
+        configuration: PostgresConfiguration, retention: Duration?, files: DayFiles?,
+        jitter: Duration = .seconds(.random(in: 0...300)),
         recorder: any OperatorRecorder, token: @escaping @Sendable () -> FencingToken?, logger: Logger
     ) {
         self.configuration = configuration
         self.retention = retention
+        self.files = files
         self.token = token
         self.logger = logger
         executor = OperatorExecutor(recorder: recorder, logger: logger)
@@ -75,16 +81,17 @@ actor RetentionKeeper {
         if schedule.isDue(at: now) {
             // Before the attempt: one that fails is not tried again every second.
             schedule.noteDone(at: now, isFinished: false)
-            try await executor.maintain(keeping: retention, connection)
+            let isExported = try await executor.maintain(keeping: retention, exportingTo: files, connection)
             let isFinished = try await executor.finish(connection).isEmpty
-            schedule.noteDone(at: now, isFinished: isFinished)
+            schedule.noteDone(at: now, isFinished: isExported && isFinished)
         }
         _ = try await connection.nextNotification(deadline: .now + Self.lookInterval)
     }
 
     private func connected() async throws -> PostgresConnection {
         if let connection, await connection.checkUsable() { return connection }
-        let fresh = try await PostgresConnection.connect(configuration, logger: logger)
+        let fresh = try await PostgresConnection.connect(
+            configuration, logger: logger, executor: Self.executor)
         try await fresh.listen(OperatorQueries.requestChannel)
         connection = fresh
         return fresh

@@ -3,6 +3,8 @@
 //
 
 import AllocationCore
+import AllocationLedger
+import AllocatorAPI
 import AllocatorRuntime
 import ArgumentParser
 import Discovery
@@ -45,7 +47,9 @@ struct CheckConfig: ParsableCommand {
                 "\(text(configuration.lease.timeToLive)), renewed every \(text(configuration.lease.renewInterval))"
             ),
             ("retention", configuration.retention.duration.map(text) ?? "without limit"),
+            ("retention_export_directory", configuration.retentionExportDirectory ?? "-"),
             ("history_api", describe(configuration.history)),
+            ("checkpoint_key_file", describe(checkpointKeyFile: configuration.checkpointKeyFile)),
         ]
         return Report(
             columns: [Column(key: "setting", title: "SETTING"), Column(key: "value", title: "VALUE")],
@@ -58,6 +62,16 @@ struct CheckConfig: ParsableCommand {
         case .none: "off"
         case .standard: "on listen_addr, \(tokens)"
         case .own(let address, _): "\(address), \(tokens)"
+        }
+    }
+
+    /// The key's name and never the key.
+    private static func describe(checkpointKeyFile path: String?) -> String {
+        guard let path else { return "-" }
+        do {
+            return "\(path): readable, key \(try CheckpointKeyFile.read(path).name)"
+        } catch {
+            return "\(path): not usable: \(error.problem)"
         }
     }
 

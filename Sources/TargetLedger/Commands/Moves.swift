@@ -4,6 +4,7 @@
 
 import AllocationCore
 import AllocationLedger
+import AllocatorAPI
 import ArgumentParser
 import PostgresDriver
 

@@ -6,6 +6,7 @@
 //
 
 import AllocationLedger
+import AllocatorAPI
 import AllocatorRuntime
 import ArgumentParser
 import Foundation
@@ -73,10 +74,21 @@ struct RetentionFlags: ParsableArguments {
     @Option(name: .setting(.retention), help: .setting(.retention)) var retention: String?
 
     func period(_ database: DatabaseFlags) throws(CommandFailure) -> RetentionPeriod {
+        try read(database) { sources throws(ConfigurationError) in try RetentionPeriod(sources) }
+    }
+
+    /// Where days are exported to before they are dropped; nil: nowhere.
+    func exportDirectory(_ database: DatabaseFlags) throws(CommandFailure) -> String? {
+        try read(database) { sources throws(ConfigurationError) in try RetentionPeriod.exportDirectory(sources) }
+    }
+
+    private func read<Value>(
+        _ database: DatabaseFlags, _ body: (ConfigurationSources) throws(ConfigurationError) -> Value
+    ) throws(CommandFailure) -> Value {
         var flags = database.given
         flags[.retention] = retention
         do {
-            return try RetentionPeriod(ConfigurationSources(process: flags, fileIsOptional: true))
+            return try body(ConfigurationSources(process: flags, fileIsOptional: true))
         } catch {
             throw CommandFailure(.answerIsNo, error.description)
         }
@@ -127,7 +139,8 @@ struct RetentionDrop: AsyncParsableCommand {
         commandName: "drop", abstract: "Drop sealed days that are older than retention.",
         discussion: """
             Days go oldest first. A day that is held, or not sealed, stays, and so does every day after it. With --export \
-            each day is written into a file first, whose SHA-256 is then part of the record.
+            each day is written into a file first, whose SHA-256 is then part of the record; without it the folder is \
+            ledger.retention_export_directory.
             """)
 
     @OptionGroup(title: "Database options") var database: DatabaseFlags
@@ -143,6 +156,7 @@ struct RetentionDrop: AsyncParsableCommand {
 
     func run() async throws {
         let period = try retention.period(database)
+        let files = try (export ?? retention.exportDirectory(database)).map { DayFiles(folder: $0) }
         let logger = Logger.forCommand()
         try await LedgerDatabase.open(try .load(database), writing: !dryRun, logger: logger) { configuration in
             let (plan, before) = try await LedgerDatabase.read(configuration, logger: logger) { connection in
@@ -156,9 +170,9 @@ struct RetentionDrop: AsyncParsableCommand {
             if dryRun { return try Self.preview(plan, before: before, as: output, to: .output) }
             var bound = before
             var exports: [RetentionDay: Digest32] = [:]
-            if let export {
+            if let files {
                 let days = plan.droppable(before: before)
-                exports = try await DayFiles(folder: export).write(days, configuration, logger: logger)
+                exports = try await files.write(days, configuration, logger: logger)
                 // No day may go that is in no file.
                 bound = days.last?.end ?? before
             }
@@ -182,6 +196,26 @@ struct RetentionDrop: AsyncParsableCommand {
         }
         if rows.isEmpty, format == .table { return try console.send("nothing to drop\n") }
         try RowForm<DropPreview>.preview.report(rows).send(as: format, to: console)
+    }
+}
+
+extension DayFiles {
+    /// Writes the days, each in a snapshot of its own.
+    ///
+    /// - Returns: SHA-256 of each file.
+    /// - Throws: ``CommandFailure`` of status ``ExitStatus/unreachable`` when a file cannot be written.
+    func write(
+        _ days: [RetentionDay], _ configuration: PostgresConfiguration, logger: Logger
+    ) async throws -> [RetentionDay: Digest32] {
+        var digests: [RetentionDay: Digest32] = [:]
+        do {
+            for day in days {
+                digests[day] = try await LedgerDatabase.read(configuration, logger: logger) { try await write(day, $0) }
+            }
+        } catch let error as DayFileError {
+            throw CommandFailure(.unreachable, error.description)
+        }
+        return digests
     }
 }
 

@@ -3,6 +3,7 @@
 //
 
 import AllocationLedger
+import AllocatorAPI
 import AllocatorRuntime
 import ArgumentParser
 import Glibc

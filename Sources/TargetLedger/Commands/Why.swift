@@ -3,6 +3,7 @@
 //
 
 import AllocationLedger
+import AllocatorAPI
 import ArgumentParser
 import PostgresDriver
 

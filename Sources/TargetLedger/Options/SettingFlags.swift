@@ -91,6 +91,8 @@ struct LedgerFlags: ParsableArguments {
     @Option(name: .setting(.leaseRenewInterval), help: .setting(.leaseRenewInterval)) var leaseRenewInterval: String?
     @Option(name: .setting(.onDatabaseOutage), help: .setting(.onDatabaseOutage)) var onDatabaseOutage: String?
     @Option(name: .setting(.retention), help: .setting(.retention)) var retention: String?
+    @Option(name: .setting(.retentionExportDirectory), help: .setting(.retentionExportDirectory))
+    var retentionExportDirectory: String?
     @Option(name: .setting(.standbyDiscovery), help: .setting(.standbyDiscovery)) var standbyDiscovery: String?
     @Option(name: .setting(.historyListenAddress), help: .setting(.historyListenAddress)) var historyListenAddress:
         String?
@@ -112,6 +114,7 @@ struct LedgerFlags: ParsableArguments {
             .leaseRenewInterval: leaseRenewInterval,
             .onDatabaseOutage: onDatabaseOutage,
             .retention: retention,
+            .retentionExportDirectory: retentionExportDirectory,
             .standbyDiscovery: standbyDiscovery,
             .historyListenAddress: historyListenAddress,
             .historyBearerTokenFiles: historyBearerTokenFiles,

@@ -151,6 +151,7 @@ extension AllocatorService.Settings {
             filterTargets: configuration.filterTargets, collectors: configuration.collectors,
             leaseTimeToLive: configuration.lease.timeToLive, leaseRenewInterval: configuration.lease.renewInterval,
             address: address, ownsDatabase: ownsDatabase, retention: configuration.retention.duration,
+            dayFiles: configuration.retentionExportDirectory.map { DayFiles(folder: $0) },
             standbyDiscovery: configuration.standbyDiscovery)
     }
 }

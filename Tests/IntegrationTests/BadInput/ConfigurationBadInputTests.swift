@@ -287,6 +287,30 @@ import Testing
             #expect(answer.status == 3, "\(command): \(answer.errors)")
         }
     }
+
+    @Test("check-config names the key that signs checkpoints, says when it cannot be used, and never shows it")
+    func checkpointKey() throws {
+        let folder = try BadInputFolder()
+        let key = folder.url.appending(path: "log.key").path()
+        let path = try folder.write(
+            "config.yaml",
+            "config: {scrape_configs: [{job_name: a}]}\n"
+                + "ledger: {collectors: {static: [a]}, database_url: 'postgresql:///d', checkpoint_key_file: '\(key)'}\n"
+        )
+        func row() throws -> String {
+            let answer = try AllocatorProcess.run(["check-config", "--config-file", path, "--output", "ndjson"])
+            #expect(answer.status == 0 && !answer.output.contains("PRIVATE"), "\(answer.errors)")
+            return String(
+                try #require(answer.output.split(separator: "\n").first { $0.contains("checkpoint_key_file") }))
+        }
+        #expect(try row().contains("\(key): not usable: No such file"))
+        #expect(try AllocatorProcess.run(["checkpoint", "--new-key", "example.com/ledger", key]).status == 0)
+        #expect(try row().contains("\(key): readable, key example.com/ledger\""))
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: key)
+        #expect(try row().contains("not usable: others can read or change it"))
+        let other = try AllocatorProcess.run(["check-config", "--config-file", path, "--checkpoint-key-file", "/none"])
+        #expect(other.output.contains("/none: not usable"))
+    }
 }
 
 /// A folder that goes with the value.

@@ -1,5 +1,6 @@
 import AllocationCore
 import AllocationLedger
+import AllocatorAPI
 import ArgumentParser
 import Foundation
 import PostgresDriver

@@ -1,5 +1,6 @@
 import AllocationCore
 import AllocationLedger
+import AllocatorAPI
 import ArgumentParser
 import Foundation
 import PostgresDriver
@@ -32,6 +33,23 @@ import Testing
             #expect(Set(window.compactMap { $0["revision"]?.number }) == [3, 4])
             #expect(try await export(fixture, "--since", "2000-01-01", "--until", "2000-01-02").isEmpty)
             #expect(try await export(fixture, "--since", "0").isEmpty)
+        }
+    }
+
+    @Test("Moves are those of the list of moves, oldest first")
+    func moves() async throws {
+        try await LedgerFixture.with { fixture in
+            _ = try await fixture.recordIncident()
+            let command = try Moves.parse(["--output", "ndjson"])
+            let newestFirst = try await fixture.objects { _ = try await command.write(to: $0, $1) }
+            let expected = newestFirst.enumerated().sorted { first, second in
+                (first.element["revision"]?.number ?? 0, first.offset)
+                    < (second.element["revision"]?.number ?? 0, second.offset)
+            }.map(\.element)
+            let rows = try await export(fixture, "--what", "moves")
+            #expect(rows == expected && rows.count > 12)
+            let revisions = rows.compactMap { $0["revision"]?.number }
+            #expect(revisions == revisions.sorted() && revisions.first == 2)
         }
     }
 

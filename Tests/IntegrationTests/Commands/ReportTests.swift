@@ -1,3 +1,4 @@
+import AllocatorAPI
 import Testing
 
 @testable import TargetLedger

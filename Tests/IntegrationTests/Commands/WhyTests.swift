@@ -1,5 +1,6 @@
 import AllocationCore
 import AllocationLedger
+import AllocatorAPI
 import ArgumentParser
 import PostgresDriver
 import Testing

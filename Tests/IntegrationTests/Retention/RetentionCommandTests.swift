@@ -3,6 +3,7 @@
 //
 
 import AllocationLedger
+import AllocatorAPI
 import ArgumentParser
 import Foundation
 import PostgresDriver
@@ -88,6 +89,17 @@ import Testing
             #expect(event["job"] == .text("shop"))
             #expect(event["collector_after_name"]?.text != nil)
         }
+    }
+
+    @Test("Without --export days go where retention exports them to")
+    func exportDirectory() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "config-\(UUID().uuidString).yaml")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data("ledger: {retention_export_directory: /srv/days}\n".utf8).write(to: file)
+        let database = try DatabaseFlags.parse(["--config-file", file.path()])
+        #expect(try RetentionFlags.parse([]).exportDirectory(database) == "/srv/days")
+        try Data("ledger: {}\n".utf8).write(to: file)
+        #expect(try RetentionFlags.parse([]).exportDirectory(database) == nil)
     }
 
     @Test("A request waits for the leader; where nobody leads it is done at once")

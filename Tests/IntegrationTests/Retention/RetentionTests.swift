@@ -3,6 +3,7 @@
 //
 
 import AllocationCore
+import Foundation
 import PostgresDriver
 import TestSupport
 import Testing
@@ -242,13 +243,58 @@ import Testing
         }
     }
 
+    @Test("Each day is in a file before retention drops it; one that cannot be written stays, with all after it")
+    func scheduledExport() async throws {
+        try await PastLedger.with { past in
+            _ = try await past.write(days: 3)
+            let folder = FileManager.default.temporaryDirectory.appending(path: "days-\(UUID().uuidString)")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let files = DayFiles(folder: folder.appending(path: "kept").path())
+            func maintain() async throws -> Bool {
+                try await past.executing { executor, connection in
+                    try await executor.maintain(keeping: .seconds(86_400), exportingTo: files, connection)
+                }
+            }
+            // The folder cannot be made: a file has its name.
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try Data().write(to: folder.appending(path: "kept"))
+            #expect(try await maintain() == false)
+            #expect(try await past.tables(of: first.previous) == 5)
+            #expect(try await past.ledger.number("SELECT count(*) FROM ledger.partition_drop") == 0)
+            // Then one day's file cannot.
+            try FileManager.default.removeItem(atPath: files.folder)
+            let inTheWay = "\(files.folder)/ledger-\(first).ndjson.part"
+            try FileManager.default.createDirectory(atPath: inTheWay, withIntermediateDirectories: true)
+            #expect(try await maintain() == false)
+            #expect(try await past.tables(of: first.previous) == 0)
+            #expect(try await past.tables(of: first) == 5)
+            #expect(try await past.tables(of: first.next) == 5)
+            // And then nothing is in the way.
+            try FileManager.default.removeItem(atPath: inTheWay)
+            #expect(try await maintain())
+            #expect(try await past.tables(of: first) == 0)
+            #expect(try await past.tables(of: first.next) == 0)
+            #expect(try await past.tables(of: first.next.next) == 5)
+            for day in [first.previous, first, first.next] {
+                let bytes = try Data(contentsOf: URL(filePath: "\(files.folder)/ledger-\(day).ndjson"))
+                #expect(bytes.isEmpty == (day == first.previous))
+                let recorded = try await past.ledger.query(
+                    "SELECT DISTINCT export_sha256 FROM ledger.partition_drop WHERE partition LIKE \("%\(day.suffix)")")
+                #expect(try recorded.map { try $0.decode(0, as: [UInt8].self) } == [Digest32.hash(Array(bytes)).bytes])
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: files.folder).count == 3)
+            let report = try await ChainVerifier.verify(past.ledger.configuration, logger: TestPostgres.logger)
+            #expect(report.isIntact, "\(report)")
+        }
+    }
+
     @Test("Tables are a week ahead on any day, and readers and writers may use new ones by name")
     func partitionsAhead() async throws {
         try await PastLedger.with { past in
             for offset in [0, 30, 31] as [Int64] {
                 let day = RetentionDay(number: first.number + offset)
                 try await past.move(to: day)
-                try await past.executing { executor, connection in
+                _ = try await past.executing { executor, connection in
                     try await executor.maintain(keeping: nil, connection)
                 }
                 for ahead in -1...7 {

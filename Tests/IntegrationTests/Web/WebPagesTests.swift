@@ -87,12 +87,20 @@ import Testing
         }
         #expect(crawl.visits.count > 60)
 
-        // The API's report is a page for browsers, and JSON for everybody else.
+        // The API's report is a page for browsers, and JSON for who asks for nothing else.
         let browser = ["Accept": "text/html,application/xhtml+xml,*/*;q=0.8"]
         check(
             PageCrawl.Visit(
                 path: "/api/v1/report", from: "here", answer: try process.get("/api/v1/report", headers: browser)))
         #expect(try process.get("/api/v1/report").headers["content-type"] == "application/json")
+        // As Markdown it is what the command prints.
+        let window = "since=1&until=3"
+        let markdown = try process.get("/api/v1/report?\(window)", headers: ["Accept": "text/markdown"])
+        #expect(markdown.headers["content-type"] == "text/markdown; charset=utf-8")
+        #expect(markdown.headers["vary"] == "Accept")
+        let printed = try process.run(["report", "--since", "1", "--until", "3"])
+        #expect(
+            markdown.text == printed.output && markdown.text.hasPrefix("# What happened from "), "\(printed.errors)")
 
         // Reading pages is on record like reading the API.
         let ledger = LedgerInspection(process: process)

@@ -60,6 +60,11 @@ import Testing
         try wait(ledger, "SELECT count(*) \(changes)", for: "1")
         let joined = try #require(Int(try ledger.value("SELECT max(revision) \(changes)")))
         try process.wait(for: "/jobs") { ($0.revision ?? 0) >= joined }
+        let pages = [
+            "/history/moves?collector=three&job=shop", "/history/target?identity=\(try firstMove(process))&job=shop",
+            "/history/report",
+        ]
+        for page in pages { #expect(try process.get(page).text.contains("not known yet"), "\(page)") }
         for name in ["one", "three", "two"] { _ = try process.targets(job: "shop", collector: name) }
         try wait(ledger, "\(Self.rows) WHERE revision = \(joined)", for: "3")
         try wait(ledger, Self.rows, for: "5")
@@ -77,7 +82,20 @@ import Testing
             #expect((move["from"] as? String == "one") == (seconds.ownerless > 0), "\(move)")
             #expect((move["from"] as? String == "two") == (seconds.double > 0), "\(move)")
         }
+        for page in pages {
+            let text = try process.get(page).text
+            #expect(
+                text.contains(/>[0-9][^<]* without a collector</) && text.contains(/>[0-9][^<]* with two</), "\(page)")
+            // Nobody asks for the other job, which the report has too.
+            #expect(text.contains("not known yet") == (page == "/history/report"), "\(page)")
+        }
         process.stop()
+    }
+
+    /// The identity of a target that came to the newcomer.
+    private func firstMove(_ process: AllocatorProcess) throws -> String {
+        let answer = try process.get("/api/v1/moves?collector=three&job=shop")
+        return String(try #require(answer.text.firstMatch(of: /"identity":"([0-9]+)"/)).1)
     }
 
     @Test("Without a database collectors are answered as fast as ever, and what they fetch is recorded later")

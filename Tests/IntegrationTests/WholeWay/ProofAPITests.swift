@@ -59,17 +59,25 @@ import Testing
         #expect(
             offline.status == 0 && offline.output.contains(#""verdict":"OK""#), "\(offline.output) \(offline.errors)")
         #expect(try IndependentVerifier.run("--export", export.path).status == 0)
-        for (query, beginning) in [
-            ("what=events", "{\"at\":"), ("what=moves&format=csv", "time,revision,"),
-            ("what=revisions", "{\"revision\":"),
-            ("what=revisions&format=csv&since=1", "time,revision,"), ("format=csv", "time,revision,"),
-        ] {
-            let answer = try process.get("/api/v1/export?\(query)")
-            #expect(answer.status == 200 && answer.text.hasPrefix(beginning), "\(query): \(answer.text.prefix(100))")
+        for what in ["events", "moves", "collectors", "revisions", "state"] {
+            for format in ["ndjson", "csv"] {
+                let answer = try process.get("/api/v1/export?what=\(what)&format=\(format)")
+                let printed = try process.run(["export", "--what", what, "--output", format])
+                #expect(answer.status == 200 && answer.text == printed.output, "\(what), \(format): \(printed.errors)")
+                #expect(answer.text.split(whereSeparator: \.isNewline).count > 1, "\(what), \(format)")
+            }
         }
-        for query in ["what=whole&format=csv", "what=whole&since=1", "what=nothing", "format=xml"] {
+        let numbers = try process.get("/api/v1/export?what=revisions").text.matches(of: /"revision":([0-9]+)/)
+        #expect(numbers.compactMap { Int($0.1) }.first == 1, "the oldest comes first")
+        let one = try process.get("/api/v1/export?what=state&match[]=%7B__address__=%22a:1%22%7D")
+        #expect(one.text.split(separator: "\n").count == 1 && one.text.contains("a:1"), "\(one.text)")
+        for query in [
+            "what=whole&format=csv", "what=whole&since=1", "what=nothing", "format=xml", "what=state&since=1", "at=1",
+            "what=moves&match[]=%7B%7D",
+        ] {
             #expect(try process.get("/api/v1/export?\(query)").status == 400, "\(query)")
         }
+        #expect(try process.get("/api/v1/export?what=state&at=999").status == 404)
 
         let intact = try object(try process.get("/api/v1/verify"))
         #expect(intact["intact"] as? Bool == true && (intact["revisions"] as? Int ?? 0) >= 2, "\(intact)")

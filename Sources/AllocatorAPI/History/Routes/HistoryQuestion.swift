@@ -63,6 +63,12 @@ struct HistoryQuestion: Sendable {
     /// Nil when it is not there or empty.
     func text(_ name: String) -> String? { values[name]?.first.flatMap { $0.isEmpty ? nil : $0 } }
 
+    /// One without which nothing can be asked.
+    func given(text name: String) throws(ProblemDetails) -> String {
+        guard let text = text(name) else { throw .badParameter(name, "is missing") }
+        return text
+    }
+
     /// Also when it is empty, which is no value of anything but a text.
     private func given(_ name: String) -> String? { values[name]?.first }
 

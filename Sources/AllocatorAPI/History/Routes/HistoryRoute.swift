@@ -15,8 +15,6 @@ enum HistoryAnswer: Sendable {
     case stream(contentType: String, @Sendable (inout any ResponseBodyWriter) async throws -> Void)
     case text(contentType: String, String)
     case page(Page)
-
-    static let htmlType = "text/html"
 }
 
 /// What routes answer from.
@@ -43,8 +41,8 @@ struct HistoryRoute: Sendable {
     var contents: [(type: String, schema: Schema)]
     let components: [String: SchemaComponent]
     let respond: @Sendable (HistoryQuestion, HistorySource) async throws -> HistoryAnswer
-    /// The same as a page, for whoever asks for `text/html`.
-    var page: (@Sendable (HistoryQuestion, isolated PostgresConnection) async throws -> Page)?
+    /// The same in other forms than JSON, for whoever would rather have their content types.
+    var others: [(type: String, respond: @Sendable (HistoryQuestion, HistorySource) async throws -> HistoryAnswer)] = []
 
     /// A route that answers one object.
     static func one<Value: Sendable>(
@@ -88,13 +86,16 @@ struct HistoryRoute: Sendable {
         }
     }
 
-    /// This route, which also answers as a page.
-    func alsoPage(
-        _ page: @escaping @Sendable (HistoryQuestion, isolated PostgresConnection) async throws -> Page
+    /// This route, which also answers in another form.
+    ///
+    /// - Parameter type: Its content type, as requests accept it.
+    func also(
+        _ type: String,
+        _ make: @escaping @Sendable (HistoryQuestion, isolated PostgresConnection) async throws -> HistoryAnswer
     ) -> HistoryRoute {
         var route = self
-        route.page = page
-        route.contents.append((HistoryAnswer.htmlType, .text()))
+        route.others.append((type, { question, source in try await source.read { try await make(question, $0) } }))
+        route.contents.append((type, .text()))
         return route
     }
 

@@ -295,9 +295,13 @@ extension HistoryRoute {
             "\(prefix)/report", "An incident on one page; the last day when no window is given.",
             HistoryParameter.window, .report
         ) { try await report($0, $1) }
-        .alsoPage { question, connection in
+        .also("text/html") { question, connection in
             let report = try await report(question, connection)
-            return ReportPage.page(report, try await RecordedBounds.read(connection).latest)
+            return .page(ReportPage.page(report, try await RecordedBounds.read(connection).latest))
+        }
+        .also("text/markdown") { question, connection in
+            let document = IncidentDocument(try await report(question, connection))
+            return .text(contentType: "text/markdown; charset=utf-8", document.markdown())
         }
     ]
 

@@ -64,13 +64,19 @@ enum EventParts {
     }
 
     private static func fromTo(_ event: TargetEvent) -> HTML {
-        let to = HTML {
+        if event.kinds.contains(.vanished) { return stacked(collector(event.from), arrow(to: HTML("gone"))) }
+        if event.kinds.contains(.discovered) { return arrow(to: collector(event.to)) }
+        if event.from == event.to { return collector(event.to) }
+        return fromTo(event.from, event.to)
+    }
+
+    static func fromTo(_ from: String?, _ to: String?) -> HTML { stacked(collector(from), arrow(to: collector(to))) }
+
+    private static func arrow(to place: HTML) -> HTML {
+        HTML {
             "→ "
-            event.kinds.contains(.vanished) ? HTML("gone") : collector(event.to)
+            place
         }
-        if event.kinds.contains(.discovered) { return to }
-        if event.from == event.to, !event.kinds.contains(.vanished) { return collector(event.to) }
-        return stacked(collector(event.from), to)
     }
 
     private static func tone(_ code: String) -> Parts.Tone {
@@ -118,6 +124,25 @@ enum EventParts {
         }
     }
 
+    /// How long nobody scraped a target that went from one collector to another, and how long both did.
+    static func handover(_ event: TargetEvent) -> HTML {
+        guard event.from != nil, event.to != nil, event.from != event.to else { return Parts.none }
+        return handover(event.handover)
+    }
+
+    /// One of the two collectors has fetched nothing that tells it.
+    static let handoverUnknown = Tag.span(.class("muted")) { "not known yet" }
+
+    static func handover(_ handover: Handover) -> HTML {
+        guard let ownerless = handover.ownerlessSeconds, let double = handover.doublyOwnedSeconds else {
+            return handoverUnknown
+        }
+        func line(_ seconds: Double, _ what: String) -> HTML {
+            Tag.span(seconds > 0 ? nil : .class("muted")) { "\(TimeText.duration(seconds: seconds)) \(what)" }
+        }
+        return stacked(line(ownerless, "without a collector"), line(double, "with two"))
+    }
+
     static func labels(_ difference: LabelDifference?) -> HTML {
         guard let difference, !difference.isEmpty else { return Parts.none }
         return Tag.ul(.class("labels")) {
@@ -132,7 +157,7 @@ enum EventParts {
     // MARK: Tables
 
     enum TargetColumn {
-        case time, revision, target, labels, why
+        case time, revision, target, handover, labels, why
     }
 
     static func targetEvents(
@@ -148,6 +173,7 @@ enum EventParts {
                 })
         }
         columns += [.init("From → to") { fromTo($0) }, .init("What and why") { whatAndWhy($0) }]
+        if wanted.contains(.handover) { columns.append(.init("Handover") { handover($0) }) }
         if wanted.contains(.revision) { columns.append(.init("Cause") { cause($0.cause, $0.causeDetail) }) }
         if wanted.contains(.labels) { columns.append(.init("Labels") { labels($0.labels) }) }
         if wanted.contains(.why) {

@@ -51,6 +51,14 @@ struct PageQuestion: Sendable {
     /// The first value, for a form's field.
     func value(_ name: String) -> String { pairs.first { $0.name == name }?.value ?? "" }
 
+    /// The ends of the window that is asked for.
+    var windowFields: HTML {
+        HTML {
+            Form.instant("since", "Since", value("since"))
+            Form.instant("until", "Until", value("until"))
+        }
+    }
+
     /// The same question with another value for one parameter; nil: without it.
     func link(_ name: String, _ value: String?) -> Link {
         var pairs = pairs.filter { $0.name != name }

@@ -3,6 +3,7 @@
 //
 
 import AllocationLedger
+import AllocatorAPI
 import PostgresDriver
 
 /// What one revision was to a collector: it came, went or changed, or targets came and went.

@@ -4,6 +4,7 @@
 
 import AllocationCore
 import AllocationLedger
+import AllocatorAPI
 
 extension RowForm<Decision> {
     static var decision: Self { Self(what + event + ring + rest) }

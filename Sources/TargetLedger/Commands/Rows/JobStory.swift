@@ -3,6 +3,7 @@
 //
 
 import AllocationLedger
+import AllocatorAPI
 import PostgresDriver
 
 /// One thing that happened to a job.

@@ -3,6 +3,7 @@
 //
 
 import AllocationLedger
+import AllocatorAPI
 import PostgresDriver
 
 /// A day, and all that is to be told of it.

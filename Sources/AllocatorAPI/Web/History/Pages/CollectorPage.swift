@@ -13,9 +13,7 @@ enum CollectorPage {
             HistoryParameter(name: "name", form: .text, description: "Its name.").required()
         ] + HistoryParameter.window + HistoryParameter.pageCursor
     ) { asked, connection in
-        guard let name = asked.question.text("name") else {
-            throw ProblemDetails.badParameter("name", "is missing")
-        }
+        let name = try asked.question.given(text: "name")
         let latest = try await RecordedBounds.read(connection).latest
         var window = try await asked.question.window(connection)
         let until = window.until ?? max(latest.at, window.since ?? latest.at).advanced(by: .milliseconds(1))
@@ -40,8 +38,7 @@ enum CollectorPage {
             Parts.section("Targets over time") {
                 Form.leading(to: Link("/history/collector"), "Show") {
                     Form.hidden("name", name)
-                    Form.instant("since", "Since", asked.value("since"))
-                    Form.instant("until", "Until", asked.value("until"))
+                    asked.windowFields
                 }
                 chart(name, loads, marks, asksAll ? window : Self.fitted(window, loads), before(loads, atEnd))
                 loadTable(loads)

@@ -22,8 +22,7 @@ enum DiscoveriesPage {
             Tag.section {
                 Form.leading(to: Link("/history/discoveries"), "Show") {
                     Form.text("job", "Job", asked.value("job"))
-                    Form.instant("since", "Since", asked.value("since"))
-                    Form.instant("until", "Until", asked.value("until"))
+                    asked.windowFields
                     Form.check("failed", "only failures", asked.value("failed") == "true")
                 }
             }

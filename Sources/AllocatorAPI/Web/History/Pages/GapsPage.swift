@@ -3,29 +3,10 @@
 //
 
 import AllocationLedger
-import PostgresDriver
 
 enum GapsPage {
-    static let route = PageRoute(
-        path: "/history/gaps", parameters: HistoryParameter.window + HistoryParameter.pageCursor
-    ) { asked, connection in
-        let latest = try await RecordedBounds.read(connection).latest
-        let page = try await GapQuery(
-            window: try await asked.question.window(connection), limit: PageRoute.rowsMax,
-            after: try asked.question.cursor(InstantCursor.self)
-        ).run(connection)
-        return Page("Gaps", .recordedUpTo(latest), at: .gaps) {
-            Tag.section {
-                Form.leading(to: Link("/history/gaps"), "Show") {
-                    Form.instant("since", "Since", asked.value("since"))
-                    Form.instant("until", "Until", asked.value("until"))
-                }
-            }
-            Tag.section {
-                table.html(page.items)
-                asked.pager(page)
-            }
-        }
+    static let route = PageRoute.list(.gaps, table) { window, after, connection in
+        try await GapQuery(window: window, limit: PageRoute.rowsMax, after: after).run(connection)
     }
 
     static let table = DataTable<Gap>(

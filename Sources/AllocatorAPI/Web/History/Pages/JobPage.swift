@@ -15,9 +15,7 @@ enum JobPage {
             HistoryParameter(name: "name", form: .text, description: "Its name.").required()
         ] + HistoryParameter.window + HistoryParameter.pageCursor
     ) { asked, connection in
-        guard let name = asked.question.text("name") else {
-            throw ProblemDetails.badParameter("name", "is missing")
-        }
+        let name = try asked.question.given(text: "name")
         let latest = try await RecordedBounds.read(connection).latest
         var window = try await asked.question.window(connection)
         let asksAll = window.since != nil
@@ -48,8 +46,7 @@ enum JobPage {
             Parts.section("What changed its targets") {
                 Form.leading(to: Link("/history/job"), "Show") {
                     Form.hidden("name", name)
-                    Form.instant("since", "Since", asked.value("since"))
-                    Form.instant("until", "Until", asked.value("until"))
+                    asked.windowFields
                 }
                 if !asksAll, let since = window.since {
                     Tag.p(.class("muted")) {

@@ -33,7 +33,7 @@ enum MovesPage {
             Tag.section {
                 EventParts.targetEvents(
                     "When and why targets moved, newest first", ifEmpty: "No target moved so.",
-                    [.time, .revision, .target, .why]
+                    [.time, .revision, .target, .handover, .why]
                 ).html(page.items)
                 asked.pager(page)
             }
@@ -42,8 +42,7 @@ enum MovesPage {
 
     private static func form(_ asked: PageQuestion) -> HTML {
         Form.leading(to: Link("/history/moves"), "Show") {
-            Form.instant("since", "Since", asked.value("since"))
-            Form.instant("until", "Until", asked.value("until"))
+            asked.windowFields
             Form.text("target", "Part of the address", asked.value("target"))
             Form.text("job", "Job", asked.value("job"))
             Form.text("collector", "Collector", asked.value("collector"))

@@ -23,8 +23,7 @@ enum ReportPage {
         return page(report, latest) {
             Tag.section {
                 Form.leading(to: Link("/history/report"), "Make the report") {
-                    Form.instant("since", "Since", asked.value("since"))
-                    Form.instant("until", "Until", asked.value("until"))
+                    asked.windowFields
                 }
             }
         }
@@ -79,8 +78,49 @@ enum ReportPage {
                 counts("Changes of targets by reason", "Reason", "Targets").html(report.eventsByReason)
             }
             Parts.section("Moves") { moves.html(report.moves.filter(isMove)) }
+            Parts.section("Handovers") { handovers(report.handovers) }
         }
     }
+
+    /// What collectors fetched tells who scraped a target that moved.
+    private static func handovers(_ handovers: HandoverSummary) -> HTML {
+        guard handovers.moves > 0 else {
+            return Tag.p(.class("empty")) { "No target went from a collector to another." }
+        }
+        return HTML {
+            Tag.p {
+                "Of \(NumberText.counted(handovers.moves, "move")) from a collector to another, "
+                "\(NumberText.grouped(handovers.known)) are known from end to end: "
+                "nobody scraped for \(TimeText.duration(seconds: handovers.ownerlessSeconds)), "
+                "two did for \(TimeText.duration(seconds: handovers.doublyOwnedSeconds))."
+            }
+            handoversByJob.html(handovers.jobs)
+            worstHandovers.html(handovers.worst)
+        }
+    }
+
+    private static let handoversByJob = DataTable<HandoverSummary.Job>(
+        "Handovers by job", ifEmpty: "What collectors fetched is not known.",
+        [
+            .init("Job") { EventParts.job($0.job) }, .number("Moves") { $0.moves }, .number("Known") { $0.known },
+            .init("Nobody scraped", number: true) { job in seconds(job.ownerlessSeconds, of: job) },
+            .init("Two scraped", number: true) { job in seconds(job.doublyOwnedSeconds, of: job) },
+        ])
+
+    /// Nothing known is not the same as no time.
+    private static func seconds(_ seconds: Double, of job: HandoverSummary.Job) -> HTML {
+        job.known > 0 ? HTML(TimeText.duration(seconds: seconds)) : EventParts.handoverUnknown
+    }
+
+    private static let worstHandovers = DataTable<HandoverSummary.Worst>(
+        "Longest without a collector, or with two",
+        ifEmpty: "No move is known to have left a gap, or to have overlapped.",
+        [
+            .init("Target") { EventParts.target($0.target) }, .init("Time") { TimeText.html($0.at) },
+            .init("Revision", number: true) { EventParts.revision($0.revision) },
+            .init("From → to") { EventParts.fromTo($0.from, $0.to) },
+            .init("Handover") { EventParts.handover($0.handover) },
+        ])
 
     private static func counts(_ caption: String, _ code: String, _ count: String) -> DataTable<IncidentReport.Count> {
         DataTable(

@@ -26,8 +26,7 @@ enum RevisionsPage {
         return Page("Revisions", .recordedUpTo(latest), at: .revisions) {
             Tag.section {
                 Form.leading(to: Link("/history/revisions"), "Show") {
-                    Form.instant("since", "Since", asked.value("since"))
-                    Form.instant("until", "Until", asked.value("until"))
+                    asked.windowFields
                     Form.choice("cause", "Cause", asked.value("cause"), among: Cause.allCases.map(\.rawValue))
                     Form.check("changes", "only with changes", asked.value("changes") == "true")
                 }

@@ -45,7 +45,7 @@ enum TargetPage {
             Parts.section("What happened") {
                 EventParts.targetEvents(
                     "All of its events, newest first", ifEmpty: "Nothing happened to it in this window.",
-                    [.time, .revision, .labels, .why]
+                    [.time, .revision, .handover, .labels, .why]
                 ).html(page.items)
                 asked.pager(page)
             }

@@ -3,29 +3,10 @@
 //
 
 import AllocationLedger
-import PostgresDriver
 
 enum TermsPage {
-    static let route = PageRoute(
-        path: "/history/terms", parameters: HistoryParameter.window + HistoryParameter.pageCursor
-    ) { asked, connection in
-        let latest = try await RecordedBounds.read(connection).latest
-        let page = try await TermQuery(
-            window: try await asked.question.window(connection), limit: PageRoute.rowsMax,
-            after: try asked.question.cursor(RevisionCursor.self)
-        ).run(connection)
-        return Page("Terms", .recordedUpTo(latest), at: .terms) {
-            Tag.section {
-                Form.leading(to: Link("/history/terms"), "Show") {
-                    Form.instant("since", "Since", asked.value("since"))
-                    Form.instant("until", "Until", asked.value("until"))
-                }
-            }
-            Tag.section {
-                table.html(page.items)
-                asked.pager(page)
-            }
-        }
+    static let route = PageRoute.list(.terms, table) { window, after, connection in
+        try await TermQuery(window: window, limit: PageRoute.rowsMax, after: after).run(connection)
     }
 
     static let table = DataTable<Term>(

@@ -7,7 +7,7 @@ import AllocationLedger
 
 extension RowForm<TargetAssignment> {
     /// - Parameter point: Of the state; each row names it for programs.
-    static func state(at point: RevisionPoint, withLabels: Bool) -> Self {
+    package static func state(at point: RevisionPoint, withLabels: Bool) -> Self {
         let (revision, time) = (point.revision.number, "\(point.at)")
         return Self(
             [
@@ -23,7 +23,7 @@ extension RowForm<TargetAssignment> {
 }
 
 extension RowForm<TargetDifference> {
-    static var difference: Self {
+    package static var difference: Self {
         Self([
             Field("change", "CHANGE", tint: tint) { .list($0.kinds.codes.map(Cell.text)) },
             Field("job", "JOB") { .text($0.target.job) },

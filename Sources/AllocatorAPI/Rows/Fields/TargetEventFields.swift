@@ -55,7 +55,7 @@ extension RowForm.Field where Row == TargetEvent {
 
 extension RowForm<TargetEvent> {
     /// From one collector to another.
-    static var moves: Self {
+    package static var moves: Self {
         Self(
             [
                 .time, .revision, .job, .address, .from, .to, .reason, .moveKind, .partition, .ownerBefore, .cause,
@@ -64,7 +64,7 @@ extension RowForm<TargetEvent> {
     }
 
     /// A target's life.
-    static var story: Self {
+    package static var story: Self {
         Self(
             [
                 .time, .revision, .job, .address, .kinds, .from, .to, .reason, .moveKind, .cause, .causeDetail,
@@ -75,31 +75,9 @@ extension RowForm<TargetEvent> {
     }
 }
 
-// MARK: Labels
-
-extension Cell {
-    init(_ labels: RecordedLabels) {
-        self = .object(labels.pairs.lazy.map { (key: $0.name, value: $0.value) })
-    }
-
-    /// A list of `{label, before, after}`; null stands for a label that is not there.
-    init(_ difference: LabelDifference) {
-        func change(_ name: String, _ before: Cell, _ after: Cell) -> Cell {
-            .object([
-                Member(key: "label", cell: .text(name)), Member(key: "before", cell: before),
-                Member(key: "after", cell: after),
-            ])
-        }
-        self = .list(
-            difference.changed.map { change($0.name, .text($0.before), .text($0.after)) }
-                + difference.removed.map { change($0.name, .text($0.value), .none) }
-                + difference.added.map { change($0.name, .none, .text($0.value)) })
-    }
-}
-
 extension LabelDifference {
     /// `zone: a → b, -pod=x, +pod=y`.
-    var shortText: String {
+    package var shortText: String {
         (changed.map { "\($0.name): \($0.before) → \($0.after)" } + removed.map { "-\($0.name)=\($0.value)" }
             + added.map { "+\($0.name)=\($0.value)" }).joined(separator: ", ")
     }

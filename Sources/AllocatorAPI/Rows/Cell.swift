@@ -3,9 +3,10 @@
 //
 
 import AllocationCore
+import AllocationLedger
 
 /// One value of a row.
-enum Cell: Equatable {
+package enum Cell: Sendable, Hashable {
     case text(String)
     case number(Int64)
     /// To the thousandth.
@@ -16,21 +17,26 @@ enum Cell: Equatable {
     /// Nothing is known, or nothing was there; a table shows `-`.
     case none
 
-    struct Member: Equatable {
-        var key: String
-        var cell: Cell
+    package struct Member: Sendable, Hashable {
+        package var key: String
+        package var cell: Cell
+
+        package init(key: String, cell: Cell) {
+            self.key = key
+            self.cell = cell
+        }
     }
 
-    static func optional(_ text: String?) -> Cell { text.map(Cell.text) ?? .none }
-    static func optional(_ number: Int64?) -> Cell { number.map(Cell.number) ?? .none }
-    static func optional(_ number: Double?) -> Cell { number.map(Cell.decimal) ?? .none }
+    package static func optional(_ text: String?) -> Cell { text.map(Cell.text) ?? .none }
+    package static func optional(_ number: Int64?) -> Cell { number.map(Cell.number) ?? .none }
+    package static func optional(_ number: Double?) -> Cell { number.map(Cell.decimal) ?? .none }
 
     /// An object of texts.
-    static func object(_ members: some Sequence<(key: String, value: String)>) -> Cell {
+    package static func object(_ members: some Sequence<(key: String, value: String)>) -> Cell {
         .object(members.map { Member(key: $0.key, cell: .text($0.value)) })
     }
 
-    var isNumber: Bool {
+    package var isNumber: Bool {
         switch self {
         case .number, .decimal: true
         default: false
@@ -39,7 +45,7 @@ enum Cell: Equatable {
 
     // MARK: For people
 
-    var plain: String {
+    package var plain: String {
         switch self {
         // A name with a control character in it must not steer the reader's terminal.
         case .text(let text):
@@ -67,7 +73,7 @@ enum Cell: Equatable {
 
     // MARK: For programs
 
-    func appendJSON(to bytes: inout [UInt8]) {
+    package func appendJSON(to bytes: inout [UInt8]) {
         switch self {
         case .text(let text): JSONText.appendQuoted(text, to: &bytes)
         case .number(let number): bytes.append(contentsOf: String(number).utf8)
@@ -94,7 +100,7 @@ enum Cell: Equatable {
     }
 
     /// One field of RFC 4180. What has parts is JSON text.
-    func appendCSV(to bytes: inout [UInt8]) {
+    package func appendCSV(to bytes: inout [UInt8]) {
         switch self {
         case .none: break
         case .text(let text): Self.appendField(text.utf8, to: &bytes)
@@ -116,5 +122,25 @@ enum Cell: Equatable {
             bytes.append(byte)
         }
         bytes.append(quote)
+    }
+}
+
+extension Cell {
+    package init(_ labels: RecordedLabels) {
+        self = .object(labels.pairs.lazy.map { (key: $0.name, value: $0.value) })
+    }
+
+    /// A list of `{label, before, after}`; null stands for a label that is not there.
+    package init(_ difference: LabelDifference) {
+        func change(_ name: String, _ before: Cell, _ after: Cell) -> Cell {
+            .object([
+                Member(key: "label", cell: .text(name)), Member(key: "before", cell: before),
+                Member(key: "after", cell: after),
+            ])
+        }
+        self = .list(
+            difference.changed.map { change($0.name, .text($0.before), .text($0.after)) }
+                + difference.removed.map { change($0.name, .text($0.value), .none) }
+                + difference.added.map { change($0.name, .none, .text($0.value)) })
     }
 }

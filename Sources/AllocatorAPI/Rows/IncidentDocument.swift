@@ -5,7 +5,7 @@
 import AllocationLedger
 
 /// Facts and lists, in the order of the page.
-struct IncidentDocument {
+package struct IncidentDocument {
     struct Section {
         /// For programs.
         var key: String
@@ -20,7 +20,7 @@ struct IncidentDocument {
     let facts: Report
     let sections: [Section]
 
-    init(_ incident: IncidentReport) {
+    package init(_ incident: IncidentReport) {
         self.incident = incident
         facts = RowForm.incident.report([incident])
         sections = Self.changes(incident) + Self.troubles(incident)
@@ -70,7 +70,7 @@ struct IncidentDocument {
         ]
     }
 
-    func markdown() -> String {
+    package func markdown() -> String {
         var text = "# What happened from \(incident.since) to \(incident.until)\n\n\(sentence)\n"
         for section in sections {
             text += "\n## \(section.title)\n\n"
@@ -106,7 +106,7 @@ struct IncidentDocument {
             + "\(Cell.decimal(handovers.doublyOwnedSeconds).plain) s."
     }
 
-    func json() -> [UInt8] {
+    package func json() -> [UInt8] {
         func object(_ columns: [Column], _ row: [Cell]) -> [Cell.Member] {
             zip(columns, row).compactMap { column, cell in column.key.map { Cell.Member(key: $0, cell: cell) } }
         }

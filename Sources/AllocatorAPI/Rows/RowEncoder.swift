@@ -5,7 +5,7 @@
 import AllocationCore
 
 /// One list on its way out.
-struct RowEncoder: Sendable {
+package struct RowEncoder: Sendable {
     private let columns: [Column]
     private let format: OutputFormat
     private let inColour: Bool
@@ -15,7 +15,7 @@ struct RowEncoder: Sendable {
     private var widths: [Int]
     private var isNumber: [Bool]
 
-    init(_ columns: [Column], as format: OutputFormat, inColour: Bool = false) {
+    package init(_ columns: [Column], as format: OutputFormat, inColour: Bool = false) {
         // A column is for people, for programs, or for both.
         self.columns = columns.filter { (format == .table ? $0.title : $0.key) != nil }
         self.format = format
@@ -27,7 +27,7 @@ struct RowEncoder: Sendable {
 
     private let isShown: [Bool]
 
-    mutating func encode(_ rows: [[Cell]]) -> [UInt8] {
+    package mutating func encode(_ rows: [[Cell]]) -> [UInt8] {
         let rows = rows.map { row in zip(row, isShown).filter(\.1).map(\.0) }
         switch format {
         case .table: return table(rows)
@@ -38,7 +38,7 @@ struct RowEncoder: Sendable {
     }
 
     /// What ends the list.
-    mutating func finish() -> [UInt8] {
+    package mutating func finish() -> [UInt8] {
         switch format {
         case .json: Array((hasRows ? "\n]\n" : "[]\n").utf8)
         case .ndjson: []

@@ -2,10 +2,8 @@
 // Report.swift: rows as people read them on a terminal, and as programs read them.
 //
 
-import ArgumentParser
-
-/// The form in which a command writes its rows.
-enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
+/// The form in which rows are written.
+package enum OutputFormat: String, Sendable, CaseIterable {
     /// Aligned columns.
     case table
     /// One array of objects.
@@ -17,7 +15,7 @@ enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
 }
 
 /// A colour that says what kind of value this is, on terminals that have colours.
-enum Tint: String {
+package enum Tint: String {
     case faint = "2"
     case bold = "1"
     case red = "31"
@@ -25,42 +23,47 @@ enum Tint: String {
     case yellow = "33"
     case cyan = "36"
 
-    func paint(_ text: String) -> String { "\u{1B}[\(rawValue)m\(text)\u{1B}[0m" }
+    package func paint(_ text: String) -> String { "\u{1B}[\(rawValue)m\(text)\u{1B}[0m" }
 }
 
 /// One column: its key for programs, its title for people.
-struct Column: Sendable {
+package struct Column: Sendable {
     /// nil where it only repeats for people what other columns tell programs.
-    var key: String?
+    package var key: String?
     /// nil where people are better off without it.
-    var title: String?
-    var tint: (@Sendable (Cell) -> Tint?)?
+    package var title: String?
+    package var tint: (@Sendable (Cell) -> Tint?)?
+
+    package init(key: String?, title: String? = nil, tint: (@Sendable (Cell) -> Tint?)? = nil) {
+        self.key = key
+        self.title = title
+        self.tint = tint
+    }
 }
 
-/// Rows under columns, written in one of the four forms.
-struct Report {
-    var columns: [Column]
-    var rows: [[Cell]] = []
+/// Rows under columns, in one of the four forms.
+package struct Report: Sendable {
+    package var columns: [Column]
+    package var rows: [[Cell]]
 
-    func write(as format: OutputFormat, to console: Console) {
-        console.write(bytes(as: format, inColour: console.hasColour))
+    package init(columns: [Column], rows: [[Cell]] = []) {
+        self.columns = columns
+        self.rows = rows
     }
 
-    func send(as format: OutputFormat, to console: Console) throws(ClosedPipe) {
-        try console.send(bytes(as: format, inColour: console.hasColour))
-    }
-
-    func bytes(as format: OutputFormat, inColour: Bool = false) -> [UInt8] {
+    package func bytes(as format: OutputFormat, inColour: Bool = false) -> [UInt8] {
         var encoder = RowEncoder(columns, as: format, inColour: inColour)
         return encoder.encode(rows) + encoder.finish()
     }
 
-    func table(inColour: Bool) -> String { String(decoding: bytes(as: .table, inColour: inColour), as: UTF8.self) }
-    func json() -> [UInt8] { bytes(as: .json) }
-    func csv() -> String { String(decoding: bytes(as: .csv), as: UTF8.self) }
+    package func table(inColour: Bool) -> String {
+        String(decoding: bytes(as: .table, inColour: inColour), as: UTF8.self)
+    }
+    package func json() -> [UInt8] { bytes(as: .json) }
+    package func csv() -> String { String(decoding: bytes(as: .csv), as: UTF8.self) }
 
     /// Each row as lines of a title and a value, what is not known left out. For rows that have much to tell.
-    func facts(inColour: Bool) -> String {
+    package func facts(inColour: Bool) -> String {
         let shown = columns.indices.filter { columns[$0].title != nil }
         let width = shown.reduce(0) { max($0, columns[$1].title?.count ?? 0) }
         return rows.map { row in
@@ -73,7 +76,7 @@ struct Report {
     }
 
     /// A table of Markdown.
-    func markdown() -> String {
+    package func markdown() -> String {
         let shown = columns.indices.filter { columns[$0].title != nil }
         func line(_ cells: [String]) -> String { "| \(cells.joined(separator: " | ")) |\n" }
         var text = line(shown.map { columns[$0].title?.lowercased() ?? "" })
@@ -84,7 +87,7 @@ struct Report {
     }
 
     /// Text that Markdown takes as it is, within a table too.
-    static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         var escaped = ""
         for character in text {
             if #"\`*_[]<>|"#.contains(character) { escaped.append("\\") }
