@@ -42,6 +42,8 @@ package actor LeaseKeeper {
     private var reportedAt: ContinuousClock.Instant?
     /// Whether this process leaves the lease to those with a configuration that was recorded later.
     private var isSuperseded = false
+    /// How long another's lease had left when this process last asked.
+    private var othersLeaseLeft: Duration?
     private var isAsking = false
     private var shouldAskAgain = false
     private var reportedHolder: String?
@@ -173,6 +175,7 @@ package actor LeaseKeeper {
     }
 
     private func askOnce() async {
+        othersLeaseLeft = nil
         let askedAt = ContinuousClock.now
         let timeToLive = lease.withLock(\.timeToLive)
         let deadline = askedAt + timeToLive / 2
@@ -197,6 +200,7 @@ package actor LeaseKeeper {
                 act(granted(epoch, askedAt), reason: "")
             } else if let other = try await LeaseQueries.holder(connection, deadline: deadline) {
                 outage = nil
+                othersLeaseLeft = .seconds(max(0, other.secondsLeft))
                 if other.address != reportedHolder {
                     reportedHolder = other.address
                     report.yield(.waiting(heldBy: other.address))
@@ -277,7 +281,10 @@ package actor LeaseKeeper {
     /// Until the next question; never past the end of trust, so that it is noticed in time.
     private func pause() -> Duration {
         let now = ContinuousClock.now
-        guard let term = lease.withLock({ $0.trusted(now: now) }) else { return min(renewInterval, .seconds(1)) }
+        guard let term = lease.withLock({ $0.trusted(now: now) }) else {
+            // A lease that is not renewed is asked for as soon as it has run out.
+            return min(renewInterval, .seconds(1), (othersLeaseLeft ?? .seconds(1)) + .milliseconds(20))
+        }
         return min(renewInterval, now.duration(to: term.trustedUntil))
     }
 
