@@ -77,7 +77,7 @@ package struct CollectorChange: Sendable, Hashable {
 
 /// The rule by which targets were placed, complete enough to be computed again.
 package struct Placement: Sendable, Hashable {
-    /// `consistent-hashing`, `least-weighted`, …
+    /// `consistent-hashing`, `least-weighted`, `sticky`.
     package var strategy: String
     /// `v1` or `v0`; nil for strategies without a ring.
     package var ringVersion: String?
@@ -85,7 +85,7 @@ package struct Placement: Sendable, Hashable {
     package var members: [String]
     /// For each partition the index of its owner in `members`; empty without a ring.
     package var partitionOwners: [UInt16]
-    /// Anything a reader must know, for instance where upstream's library would have given up.
+    /// Anything a reader must know, for instance where upstream's library would have given up, or settings of `sticky`.
     package var note: String?
 
     package init(
@@ -100,9 +100,14 @@ package struct Placement: Sendable, Hashable {
 }
 
 extension Placement {
-    /// Whether this is a rule of that strategy and version.
+    /// Strategy, version and settings, for people.
+    package var name: String {
+        StrategyConfiguration(self)?.description ?? [strategy, ringVersion].compactMap(\.self).joined(separator: " ")
+    }
+
+    /// Whether this is a rule of that strategy, version and settings.
     package func isMade(by configuration: StrategyConfiguration) -> Bool {
-        strategy == configuration.name && ringVersion == configuration.ringVersion?.rawValue
+        StrategyConfiguration(self) == configuration
     }
 }
 

@@ -15,9 +15,15 @@ package struct AllocationLoader: Sendable {
 
     package var table: LabelTable { state.table }
 
-    /// - Parameter isPresent: False for a collector that has left but still has targets, or is only named in history.
+    /// - Parameter isPresent: False for a collector that has left but still has targets, or is only named in history. Of
+    ///   several incarnations of one name the one that is present counts.
     package mutating func addCollector(_ collector: Collector, isPresent: Bool) -> CollectorNumber {
-        state.collectors.add(collector, isPresent: isPresent)
+        if !isPresent, let known = state.collectors.number(of: collector.name),
+            state.collectors.isPresent[Int(known.rawValue)]
+        {
+            return known
+        }
+        return state.collectors.add(collector, isPresent: isPresent)
     }
 
     package mutating func addJob(_ name: String) -> JobNumber { state.number(ofJob: name) }
@@ -34,7 +40,11 @@ package struct AllocationLoader: Sendable {
     }
 
     /// The finished state, its strategy bound to the collectors that are present.
-    package consuming func finish() -> AllocationState {
+    ///
+    /// - Parameter recorded: The rule by which the targets were placed. Until another one is applied, and recorded, it is
+    ///   the one in force; nil, or one that this program does not know: the strategy that was asked for.
+    package consuming func finish(placedBy recorded: Placement? = nil) -> AllocationState {
+        if let strategy = recorded.flatMap({ StrategyConfiguration($0) }) { state.strategy = strategy }
         state.rebuildPlacer()
         return state
     }

@@ -2,8 +2,8 @@
 // AllocationState.swift: all targets, all collectors and who has what; turns an input into the change it makes.
 //
 // The pure middle of the walk: same state and same input give the same change on any machine. Work is proportional to
-// what changed: a changed group costs its own targets. Only a change of the collectors or of the strategy looks at
-// every target, once.
+// what changed: a changed group costs its own targets. Only a change of the strategy, and under a ring one of the
+// collectors, looks at every target, once.
 //
 
 /// The allocation as it will be once everything handed out by its steps is recorded.
@@ -12,24 +12,31 @@
 /// change must either succeed or load the state anew; a change must not be dropped.
 package struct AllocationState: Sendable {
     package let table: LabelTable
-    package private(set) var strategy: StrategyConfiguration
+    package internal(set) var strategy: StrategyConfiguration
+    /// The rule in force, as the ledger keeps it.
+    package private(set) var placement: Placement
     var jobs: [JobTable] = []
     private var jobNumbers: [String: JobNumber] = [:]
     var collectors = CollectorTable()
-    private var placer: Placer
-    private var step = AllocationStep()
+    private(set) var placer: Placer
+    var step = AllocationStep()
+    /// Kept for `sticky`.
+    var loads: LoadOrder?
+    /// Kept for strategies that go by load.
+    var holdings: Holdings?
 
     package init(table: LabelTable, strategy: StrategyConfiguration) {
         self.table = table
         self.strategy = strategy
-        placer = Placer(strategy, collectors: CollectorTable())
+        placer = Placer(strategy, collectors: collectors)
+        placement = placer.placement(strategy, collectors: collectors)
+        rebuildPlacer()
     }
 
     /// Targets of all jobs, assigned or not.
     package var targetCount: Int { jobs.reduce(0) { $0 + $1.count } }
     /// Names of the collectors that are present, sorted bytewise.
     package var collectorNames: [String] { collectors.presentNames }
-    package var placement: Placement { placer.placement(strategy, collectors: collectors) }
 
     // MARK: Steps
 
@@ -53,6 +60,19 @@ package struct AllocationState: Sendable {
     /// Ends the step begun by ``beginDiscovery()``.
     package mutating func finishDiscovery() -> AllocationChange {
         finish(removalReason: .vanished, assignmentReason: .discovered)
+    }
+
+    /// Whether the load is to be evened out further, although nothing else changes: settings of `sticky` bound what one
+    /// revision may move.
+    package var isUneven: Bool {
+        guard case .sticky(_, let settings) = placer, let loads else { return false }
+        return loads.spread > settings.rebalanceAbove
+    }
+
+    /// Evens out the load as far as one revision may.
+    package mutating func rebalance() -> AllocationChange {
+        begin()
+        return finish(removalReason: .vanished, assignmentReason: .rebalanced)
     }
 
     /// Takes the collectors there are now.
@@ -88,13 +108,15 @@ package struct AllocationState: Sendable {
             }
         }
         if changes.contains(where: { $0.kind == .joined || $0.kind == .left }) {
-            placer = Placer(strategy, collectors: collectors)
+            bindPlacer()
             replaceAll { [collectors] before, after in
                 if before >= 0, !collectors.isPresent[Int(before)] { return .collectorLeft }
                 return before < 0 || joined.contains(after) ? .collectorJoined : .cascadeLoadBound
             }
         }
-        var change = finish(removalReason: .vanished, assignmentReason: .collectorJoined)
+        var change = finish(
+            removalReason: .vanished, assignmentReason: .collectorJoined,
+            movedTo: { joined.contains($0) ? .collectorJoined : .rebalanced })
         change.collectors = changes
         return change
     }
@@ -111,7 +133,8 @@ package struct AllocationState: Sendable {
             rebuildPlacer()
             replaceAll { _, _ in .strategyChanged }
         }
-        return finish(removalReason: .vanished, assignmentReason: .strategyChanged)
+        return finish(
+            removalReason: .vanished, assignmentReason: .strategyChanged, movedTo: { _ in .strategyChanged })
     }
 
     /// Removes all jobs but those named.
@@ -140,14 +163,23 @@ package struct AllocationState: Sendable {
 
     func number(ofKnownJob name: String) -> JobNumber? { jobNumbers[name] }
 
-    /// Binds the strategy to the collectors that are present, and counts what it asks for.
+    /// Binds the strategy to the collectors that are present, and counts afresh what it asks for.
     mutating func rebuildPlacer() {
-        placer = Placer(strategy, collectors: collectors)
         for job in jobs.indices { jobs[job].countByCollector(countsByJob) }
+        bindPlacer()
+        holdings = placer.balanced == nil ? nil : Holdings(jobs, collectorCount: collectors.all.count)
+    }
+
+    /// Binds the strategy to the collectors that are present. What the strategy counts goes on.
+    private mutating func bindPlacer() {
+        placer = Placer(strategy, collectors: collectors)
+        placement = placer.placement(strategy, collectors: collectors)
+        guard case .sticky(let present, _) = placer else { return loads = nil }
+        loads = LoadOrder(present, collectorCount: collectors.all.count) { collectors.targetCounts[Int($0)] }
     }
 
     /// Only least-weighted asks how many targets of a job a collector has.
-    private var countsByJob: Bool { strategy == .leastWeighted }
+    var countsByJob: Bool { strategy == .leastWeighted }
 
     // MARK: Parts of a step
 
@@ -178,63 +210,27 @@ package struct AllocationState: Sendable {
         }
     }
 
-    /// Puts every target to the strategy again. Without collectors every target keeps the one it had.
-    private mutating func replaceAll(_ reason: (_ before: Int32, _ after: Int32) -> Reason) {
-        switch placer {
-        case .ring(_, let owners) where !owners.isEmpty:
-            for job in jobs.indices {
-                for slot in jobs[job].slots.indices where jobs[job].slots[slot].isUsed {
-                    let before = jobs[job].slots[slot].collector
-                    let after = owners[partition(of: Int32(slot), in: job)]
-                    guard before != after else { continue }
-                    step.note(Int32(slot), of: &jobs[job], reason: reason(before, after))
-                    assign(after, to: Int32(slot), in: job)
-                }
-            }
-        case .leastWeighted(let present) where !present.isEmpty:
-            var homeless: [(job: Int, slot: Int32)] = []
-            for job in jobs.indices {
-                for slot in jobs[job].slots.indices where jobs[job].slots[slot].isUsed {
-                    let before = jobs[job].slots[slot].collector
-                    if before < 0 || !collectors.isPresent[Int(before)] { homeless.append((job, Int32(slot))) }
-                }
-            }
-            for (job, slot) in inOrder(homeless) {
-                let before = jobs[job].slots[Int(slot)].collector
-                step.note(slot, of: &jobs[job])
-                assign(lightest(of: present, job: job), to: slot, in: job)
-                step.setReason(reason(before, jobs[job].slots[Int(slot)].collector), of: slot, in: jobs[job])
-            }
-        case .ring, .leastWeighted:
-            break
-        }
-    }
-
-    private mutating func finish(removalReason: Reason, assignmentReason: Reason) -> AllocationChange {
-        placeUnassigned()
+    private mutating func finish(
+        removalReason: Reason, assignmentReason: Reason, movedTo: (Int32) -> Reason = { _ in .rebalanced }
+    ) -> AllocationChange {
+        // What is gone weighs nothing when the rest is placed.
+        let released = release()
+        placeUnassigned(released)
+        evenOut(movedTo)
         var targets = ContiguousArray<TargetChange>()
         targets.reserveCapacity(step.touched.count)
         for touched in step.touched {
             let job = Int(touched.job)
             let before = step.before(touched)
-            // Before its job is synchronised a target that the ledger knows stays, found or not.
-            let isHere =
-                jobs[job].slots[Int(touched.slot)].contributors > 0
-                || (!jobs[job].isSynchronised && before != nil)
-            let after = isHere ? jobs[job].state(of: touched.slot) : nil
+            let after = isHere(touched) ? jobs[job].state(of: touched.slot) : nil
             if after != before {
-                let reason =
-                    touched.reason
-                    ?? self.reason(before, after, removed: removalReason, assigned: assignmentReason)
                 targets.append(
                     TargetChange(
                         job: jobs[job].number, identity: jobs[job].slots[Int(touched.slot)].identity,
-                        before: before, after: after, reason: reason))
+                        before: before, after: after,
+                        reason: reason(touched, before, after, removed: removalReason, assigned: assignmentReason)))
             }
-            if !isHere {
-                assign(-1, to: touched.slot, in: job)
-                jobs[job].free(touched.slot)
-            }
+            if after == nil { jobs[job].free(touched.slot) }
         }
         step.end()
         return AllocationChange(
@@ -242,76 +238,50 @@ package struct AllocationState: Sendable {
     }
 
     private func reason(
-        _ before: TargetState?, _ after: TargetState?, removed: Reason, assigned: Reason
+        _ touched: AllocationStep.Touched, _ before: TargetState?, _ after: TargetState?, removed: Reason,
+        assigned: Reason
     ) -> Reason {
         guard let after else { return removed }
         guard let before else { return .discovered }
+        if before.collector != after.collector, let reason = step.reason(touched) { return reason }
         return before.labels != after.labels ? .labelsChanged : assigned
     }
 
-    private mutating func placeUnassigned() {
-        switch placer {
-        case .ring(_, let owners) where !owners.isEmpty:
-            for touched in step.touched where needsPlace(touched) {
-                let owner = owners[partition(of: touched.slot, in: Int(touched.job))]
-                assign(owner, to: touched.slot, in: Int(touched.job))
-            }
-        case .leastWeighted(let present) where !present.isEmpty:
-            let homeless = step.touched.filter(needsPlace).map { (job: Int($0.job), slot: $0.slot) }
-            for (job, slot) in inOrder(homeless) { assign(lightest(of: present, job: job), to: slot, in: job) }
-        case .ring, .leastWeighted:
-            break
+    /// Before its job is synchronised a target that the ledger knows stays, found or not.
+    private func isHere(_ touched: AllocationStep.Touched) -> Bool {
+        jobs[Int(touched.job)].slots[Int(touched.slot)].contributors > 0
+            || (!jobs[Int(touched.job)].isSynchronised && touched.before >= 0)
+    }
+
+    /// Takes what is gone from its collectors.
+    ///
+    /// - Returns: What was with a collector that is present.
+    private mutating func release() -> [AllocationStep.Touched] {
+        var released: [AllocationStep.Touched] = []
+        for touched in step.touched where !isHere(touched) {
+            let collector = jobs[Int(touched.job)].slots[Int(touched.slot)].collector
+            guard collector >= 0 else { continue }
+            if collectors.isPresent[Int(collector)] { released.append(touched) }
+            assign(-1, to: touched.slot, in: Int(touched.job))
         }
+        return released
     }
 
-    private func needsPlace(_ touched: AllocationStep.Touched) -> Bool {
-        let (job, slot) = (Int(touched.job), Int(touched.slot))
-        return jobs[job].slots[slot].contributors > 0 && jobs[job].slots[slot].collector < 0
-    }
-
-    private func partition(of slot: Int32, in job: Int) -> Int {
-        guard let address = jobs[job].address(of: slot) else {
-            return ConsistentHashRing.partition(of: UnsafeRawBufferPointer(start: nil, count: 0))
-        }
-        return table.withValueBytes(address) { ConsistentHashRing.partition(of: $0) }
-    }
-
+    /// Gives a target to a collector, or to none (-1). Every change of a target's collector goes through here.
     mutating func assign(_ collector: Int32, to slot: Int32, in job: Int) {
         let before = jobs[job].slots[Int(slot)].collector
+        guard before != collector else { return }
         if before >= 0 {
             collectors.targetCounts[Int(before)] -= 1
             if countsByJob { jobs[job].targetCounts[before, default: 0] -= 1 }
-        }
-        if collector >= 0 {
-            collectors.targetCounts[Int(collector)] += 1
-            if countsByJob { jobs[job].targetCounts[collector, default: 0] += 1 }
+            loads?.add(-1, to: before)
         }
         jobs[job].slots[Int(slot)].collector = collector
-    }
-
-    /// Fewest targets, then fewest of this job, then the smallest name (spec/target-allocator.md 8.4).
-    private func lightest(of present: ContiguousArray<Int32>, job: Int) -> Int32 {
-        var best = present[0]
-        for candidate in present.dropFirst() {
-            let (a, b) = (collectors.targetCounts[Int(candidate)], collectors.targetCounts[Int(best)])
-            if a < b
-                || (a == b
-                    && jobs[job].targetCounts[candidate, default: 0] < jobs[job].targetCounts[best, default: 0])
-            {
-                best = candidate
-            }
-        }
-        return best
-    }
-
-    /// By job name, address and identity: an order that does not depend on when or by whom targets were found.
-    private func inOrder(_ places: [(job: Int, slot: Int32)]) -> [(job: Int, slot: Int32)] {
-        places.sorted { a, b in
-            if a.job != b.job { return ByteOrder.precedes(jobs[a.job].name, jobs[b.job].name) }
-            let order = TargetOrder.compareAddresses(
-                jobs[a.job].address(of: a.slot), jobs[b.job].address(of: b.slot), in: table)
-            if order != 0 { return order < 0 }
-            return jobs[a.job].slots[Int(a.slot)].identity < jobs[b.job].slots[Int(b.slot)].identity
-        }
+        guard collector >= 0 else { return }
+        collectors.targetCounts[Int(collector)] += 1
+        if countsByJob { jobs[job].targetCounts[collector, default: 0] += 1 }
+        loads?.add(1, to: collector)
+        holdings?.add(
+            slot, of: job, to: collector, count: collectors.targetCounts[Int(collector)], in: jobs)
     }
 }

@@ -16,8 +16,15 @@ struct AllocationStep: Sendable {
         var reason: Reason?
     }
 
+    private struct Place: Hashable {
+        let job: Int32
+        let slot: Int32
+    }
+
     private(set) var touched: ContiguousArray<Touched> = []
     private var before: ContiguousArray<TargetState> = []
+    /// Reasons that came after the slot had been noted, looked up by place only.
+    private var lateReasons: [Place: Reason] = [:]
     /// Marks slots noted in this step; grows by one a step.
     private var number: UInt32 = 0
 
@@ -30,6 +37,7 @@ struct AllocationStep: Sendable {
     mutating func end() {
         touched.removeAll(keepingCapacity: touched.count < 4096)
         before.removeAll(keepingCapacity: before.count < 4096)
+        if !lateReasons.isEmpty { lateReasons = [:] }
     }
 
     /// The state before this step; nil when the slot was made in it.
@@ -38,10 +46,15 @@ struct AllocationStep: Sendable {
     }
 
     /// Notes the slot's state unless this step has already.
+    ///
+    /// - Parameter reason: Why its collector is about to change. The first one given stays.
     @inline(__always)
     mutating func note(_ slot: Int32, of job: inout JobTable, isNew: Bool = false, reason: Reason? = nil) {
         guard job.slots[Int(slot)].touchedIn != number else {
-            if let reason { setReason(reason, of: slot, in: job) }
+            if let reason {
+                let place = Place(job: job.number.rawValue, slot: slot)
+                if lateReasons[place] == nil { lateReasons[place] = reason }
+            }
             return
         }
         job.slots[Int(slot)].touchedIn = number
@@ -51,11 +64,9 @@ struct AllocationStep: Sendable {
                 job: job.number.rawValue, slot: slot, before: isNew ? -1 : Int32(before.count - 1), reason: reason))
     }
 
-    mutating func setReason(_ reason: Reason, of slot: Int32, in job: JobTable) {
-        // The slot was noted last in nearly every case.
-        guard
-            let place = touched.lastIndex(where: { $0.slot == slot && $0.job == job.number.rawValue })
-        else { return }
-        touched[place].reason = reason
+    /// Why a target's collector changed, where a step said so.
+    func reason(_ touched: Touched) -> Reason? {
+        if let reason = touched.reason { return reason }
+        return lateReasons.isEmpty ? nil : lateReasons[Place(job: touched.job, slot: touched.slot)]
     }
 }

@@ -8,6 +8,8 @@ enum Placer: Sendable {
     case ring(ConsistentHashRing, owners: ContiguousArray<Int32>)
     /// Present collectors, sorted bytewise by name, so that ties fall to the smallest name.
     case leastWeighted(ContiguousArray<Int32>)
+    /// Present collectors by load.
+    case sticky(ContiguousArray<Int32>, StickySettings)
 
     init(_ strategy: StrategyConfiguration, collectors: CollectorTable) {
         let names = collectors.presentNames
@@ -19,13 +21,16 @@ enum Placer: Sendable {
             self = .ring(ring, owners: ContiguousArray(ring.partitionOwners.map { numbers[Int($0)] }))
         case .leastWeighted:
             self = .leastWeighted(numbers)
+        case .sticky(let settings):
+            self = .sticky(numbers, settings)
         }
     }
 
-    var isEmpty: Bool {
+    /// Present collectors of a strategy that goes by load; nil for one that does not.
+    var balanced: ContiguousArray<Int32>? {
         switch self {
-        case .ring(_, let owners): owners.isEmpty
-        case .leastWeighted(let numbers): numbers.isEmpty
+        case .ring: nil
+        case .leastWeighted(let present), .sticky(let present, _): present
         }
     }
 
@@ -43,6 +48,10 @@ enum Placer: Sendable {
         case .leastWeighted:
             Placement(
                 strategy: strategy.name, ringVersion: nil, members: collectors.presentNames, partitionOwners: [])
+        case .sticky(_, let settings):
+            Placement(
+                strategy: strategy.name, ringVersion: nil, members: collectors.presentNames, partitionOwners: [],
+                note: settings.note)
         }
     }
 }

@@ -110,7 +110,7 @@ extension LedgerWriter {
         var dictionary = reader.dictionary
         let rules = try await rules(connection)
         let loaded = LoadedLedger(
-            state: loader.finish(), head: head.flatMap { $0.revision.number == 0 ? nil : $0 },
+            state: loader.finish(placedBy: rules.placement), head: head.flatMap { $0.revision.number == 0 ? nil : $0 },
             configuration: rules.configuration?.record, placement: rules.placement)
         if let configuration = rules.configuration {
             dictionary.configurations[configuration.record.digest] = configuration.id

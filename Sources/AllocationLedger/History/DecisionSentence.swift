@@ -5,8 +5,10 @@
 import AllocationCore
 
 extension Decision {
-    /// Who has it, since when and why, and how the ring came to that.
-    package var sentence: String { ([main] + [ringSentence, untilSentence].compactMap { $0 }).joined(separator: " ") }
+    /// Who has it, since when and why, and how the ring or the load came to that.
+    package var sentence: String {
+        ([main] + [ringSentence, balanceSentence, untilSentence].compactMap { $0 }).joined(separator: " ")
+    }
 
     /// `collector-c joined, collector-d left`.
     package var collectorChanges: String {
@@ -53,7 +55,7 @@ extension Decision {
                 + (collectorEvents.isEmpty ? "" : " when \(collectorChanges)")
         case .nodeChanged: return "its node or that of \(before) changed"
         case .strategyChanged: return "the strategy or the ring's version changed"
-        case .rebalanced: return "the load was evened out on request"
+        case .rebalanced: return "the load was evened out, and \(before) had more targets than \(event.to ?? "others")"
         case .noCollector: return "no collector could take it"
         case .drained: return "\(before), which had it, was drained on request"
         case nil: return "of \(event.reason)"
@@ -74,7 +76,26 @@ extension Decision {
             + "\(walk.loadMax) partitions; \(walk.steps) positions further on, \(walk.owner) had room."
     }
 
+    private var balanceSentence: String? {
+        guard isPresent, let balance, let collector = event?.to, let strategy = revision?.strategy else { return nil }
+        let rule =
+            strategy == "sticky"
+            ? "keeps every collector within one target of the others by the fewest moves"
+            : "gives a target to who has the fewest, and leaves it there"
+        let settings = revision?.placementNote.map { " (\($0))" } ?? ""
+        return "The strategy \(strategy)\(settings) \(rule): after that revision \(collector) had \(balance.sentence)."
+    }
+
     private var untilSentence: String? { until.map { "That held until \($0.sentence)." } }
+}
+
+extension Decision.Balance {
+    /// `12 of 37 targets, and 3 collectors had 12 to 13 each`.
+    package var sentence: String {
+        let each = fewest == most ? "\(fewest)" : "\(fewest) to \(most)"
+        return "\(ofCollector) of \(targets) targets, and \(collectors) "
+            + (collectors == 1 ? "collector" : "collectors") + " had \(each) each"
+    }
 }
 
 extension DifferenceCounts {

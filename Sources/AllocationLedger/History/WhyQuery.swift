@@ -33,6 +33,18 @@ package struct Decision: Sendable, Hashable {
         package var isReproduced: Bool
     }
 
+    /// How the targets were spread over the collectors once the decision was taken, where the strategy goes by that.
+    package struct Balance: Sendable, Hashable {
+        /// Collectors that were present.
+        package var collectors: Int
+        /// Targets, assigned or not.
+        package var targets: Int64
+        /// Targets of the collector that was chosen.
+        package var ofCollector: Int64
+        package var fewest: Int64
+        package var most: Int64
+    }
+
     package var target: RecordedTarget
     /// The revision that was asked about.
     package var point: RevisionPoint
@@ -51,6 +63,8 @@ package struct Decision: Sendable, Hashable {
     package var previousCollector: String?
     /// Nil for a strategy without a ring.
     package var ring: Ring?
+    /// Nil for a strategy that does not go by load, and without a collector.
+    package var balance: Balance?
     /// The next event of the target after the moment: until when the decision held.
     package var until: RevisionPoint?
 }
@@ -77,7 +91,8 @@ package struct WhyQuery: Sendable {
         var decision = Decision(
             target: target, point: point, isPresent: state != nil,
             collector: names.collector(state?.collector.idOrNull), labels: nil, event: nil, revision: nil,
-            collectorEvents: [], previousCollector: nil, ring: nil, until: try await next(target.number, connection))
+            collectorEvents: [], previousCollector: nil, ring: nil, balance: nil,
+            until: try await next(target.number, connection))
         if let state {
             var reader = LabelSetReader()
             try await reader.read([state.labelSet], connection)
@@ -91,6 +106,9 @@ package struct WhyQuery: Sendable {
         decision.collectorEvents = try await RevisionEventsQuery(of: revision.point).collectors(connection)
         let key = decision.labels?["__address__"] ?? target.address
         decision.ring = try await ring(revision, key: key, connection)
+        if revision.ringVersion == nil, let collector = event.to {
+            decision.balance = try await balance(revision.point, collector, connection)
+        }
         return decision
     }
 
@@ -122,6 +140,18 @@ package struct WhyQuery: Sendable {
             ORDER BY revision LIMIT 1
             """
         ).first.map { RevisionPoint(revision: Revision(try $0.decode(0)), at: try $0.decode(1)) }
+    }
+
+    private func balance(
+        _ point: RevisionPoint, _ collector: String, _ connection: isolated PostgresConnection
+    ) async throws -> Decision.Balance? {
+        let answer = try await CollectorsQuery(at: point).run(connection)
+        let loads = answer.collectors.filter(\.isPresent).map(\.targets)
+        guard let fewest = loads.min(), let most = loads.max(),
+            let chosen = answer.collectors.first(where: { $0.name == collector })
+        else { return nil }
+        return Decision.Balance(
+            collectors: loads.count, targets: answer.targets, ofCollector: chosen.targets, fewest: fewest, most: most)
     }
 
     private func ring(

@@ -135,8 +135,16 @@ package struct AllocatorConfiguration: Sendable {
     private static func strategy(_ values: SettingValues) throws(ConfigurationError) -> StrategyConfiguration {
         switch try values.text(.strategy) {
         case "least-weighted": .leastWeighted
+        case "sticky": .sticky(try sticky(values))
         default: .consistentHashing(try values.text(.ring) == "v0" ? .v0 : .v1)
         }
+    }
+
+    private static func sticky(_ values: SettingValues) throws(ConfigurationError) -> StickySettings {
+        let movesMax = try values.number(.stickyMovesPerRevisionMax)
+        return StickySettings(
+            movesPerRevisionMax: movesMax == 0 ? nil : movesMax,
+            rebalanceAbove: try values.number(.stickyRebalanceAbove) ?? StickySettings().rebalanceAbove)
     }
 
     /// Of several kinds of source, the one named by flag, environment or file, in this order.

@@ -27,8 +27,10 @@ extension Setting {
                 .mapping, "", "a Prometheus configuration; `global` and `scrape_configs` matter")
         case .strategy:
             upstream(
-                .choice(["consistent-hashing", "least-weighted"], later: ["per-node", "per_node", "sticky"]),
-                "consistent-hashing", "who gets a target; `per-node` is not supported yet")
+                .choice(["consistent-hashing", "least-weighted", "sticky"], later: ["per-node", "per_node"]),
+                "consistent-hashing",
+                "who gets a target; `sticky` is our own: even to within one target, by the fewest moves; `per-node` is not "
+                    + "supported yet")
         case .fallbackStrategy:
             upstream(
                 .text, "", "for `per-node`: who gets a target that has no node",
@@ -116,6 +118,16 @@ extension Setting {
             ours(
                 .choice(["v1", "v0"]), "v1",
                 "which ring `consistent-hashing` uses: `v1` is upstream after v0.158.0, `v0` up to it")
+        case .stickyMovesPerRevisionMax:
+            ours(
+                .number(atLeast: 0), "0",
+                "`sticky`: so many targets at most change between collectors that stay in one revision, and the rest in "
+                    + "further ones, a second apart; `0` is all at once")
+        case .stickyRebalanceAbove:
+            ours(
+                .number(atLeast: 1), "1",
+                "`sticky`: the fullest collector may have so many targets more than the emptiest before targets move; "
+                    + "then all is evened out, to within one")
         case .collectorsStatic: ours(.collectors, "", "the collectors, by name")
         case .collectorsFile:
             ours(.path, "", "a watched file: a name a line, or a YAML or JSON list of names or of `{name, node}`")

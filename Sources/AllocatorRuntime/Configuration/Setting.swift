@@ -54,6 +54,8 @@ package enum Setting: String, CaseIterable, Sendable {
     case dataDirectory = "ledger.embedded.data_directory"
     case binariesDirectory = "ledger.embedded.binaries_directory"
     case ring = "ledger.ring"
+    case stickyMovesPerRevisionMax = "ledger.sticky.max_moves_per_revision"
+    case stickyRebalanceAbove = "ledger.sticky.rebalance_above"
     case collectorsStatic = "ledger.collectors.static"
     case collectorsFile = "ledger.collectors.file"
     case collectorsDNS = "ledger.collectors.dns"
@@ -80,6 +82,8 @@ package enum Setting: String, CaseIterable, Sendable {
         case goDuration
         /// Prometheus' spelling, `300ms` to `90d`.
         case duration
+        /// A whole number that is at least this.
+        case number(atLeast: Int)
         /// One of these words; those that a later version will take are named, so that they are refused by name.
         case choice([String], later: [String] = [])
         /// A list in the file; separated by commas in a flag or a variable.
@@ -100,6 +104,7 @@ package enum Setting: String, CaseIterable, Sendable {
             case .boolean: "true or false"
             case .goDuration: "Go duration"
             case .duration: "duration"
+            case .number: "number"
             case .choice(let choices, _): choices.map { "`\($0)`" }.joined(separator: ", ")
             case .texts: "list of texts"
             case .collectors: "list of names"

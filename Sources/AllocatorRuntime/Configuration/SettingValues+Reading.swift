@@ -12,6 +12,7 @@ import PrometheusConfig
 enum SettingMeaning: Equatable {
     case text(String)
     case boolean(Bool)
+    case number(Int)
     case duration(Duration)
     case address(ListenAddress)
     case texts([String])
@@ -51,6 +52,13 @@ extension SettingValues {
         return try meaning(setting, value) == .boolean(true)
     }
 
+    /// The number; the default's when none was given.
+    func number(_ setting: Setting) throws(ConfigurationError) -> Int? {
+        guard let value = self[setting] else { return Int(setting.row.initial) }
+        guard case .number(let number) = try meaning(setting, value) else { return nil }
+        return number
+    }
+
     /// nil when it was not given; the caller knows the default.
     func duration(_ setting: Setting) throws(ConfigurationError) -> Duration? {
         guard let value = self[setting], case .duration(let duration) = try meaning(setting, value) else { return nil }
@@ -88,6 +96,11 @@ extension SettingValues {
             }
             return .address(address)
         case .boolean: return .boolean(try boolean(given))
+        case .number(let least):
+            guard let number = try number(given), number >= least else {
+                throw refusal("expected a whole number from \(least) on")
+            }
+            return .number(number)
         case .goDuration: return .duration(try goDuration(given))
         case .duration:
             let text = try scalar(given)
@@ -150,6 +163,17 @@ extension SettingValues {
             if ["1", "t", "T", "TRUE", "true", "True"].contains(text) { return true }
             if ["0", "f", "F", "FALSE", "false", "False"].contains(text) { return false }
             throw wrongType("true or false", nil, given.location)
+        }
+    }
+
+    /// Nil when it is none.
+    private func number(_ given: GivenValue) throws(ConfigurationError) -> Int? {
+        switch given.value {
+        case .text(let text): return Int(text)
+        case .node(let node):
+            guard let scalar = node.scalar else { throw wrongType("a whole number", node, given.location) }
+            guard case .integer(let number) = scalar.value else { return nil }
+            return Int(exactly: number)
         }
     }
 

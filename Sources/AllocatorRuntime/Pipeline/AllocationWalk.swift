@@ -106,6 +106,7 @@ actor AllocationWalk {
             try await step {
                 if self.head != nil { self.addKept() }
                 try await self.sendReports($0)
+                try await self.rebalance($0)
             }
         case .look:
             if token == nil { await follow() }
@@ -231,8 +232,7 @@ actor AllocationWalk {
             change = state.apply(strategy: settings.strategy, replacing: recorded)
             try await append(
                 change, .strategy,
-                detail: "\([recorded.strategy, recorded.ringVersion].compactMap(\.self).joined(separator: " "))"
-                    + " → \(settings.strategy.description)", token)
+                detail: "\(recorded.name) → \(settings.strategy.description)", token)
         }
         publishIfSame()
     }
@@ -248,6 +248,14 @@ actor AllocationWalk {
         }
         guard !change.isEmpty else { return }
         try await append(change, .membership, detail: collectors.evidence, token)
+    }
+
+    /// A strategy whose settings bound what one revision may move goes on where it stopped.
+    private func rebalance(_ token: FencingToken) async throws {
+        guard head != nil, collectors?.isSynchronised == true, state.isUneven else { return }
+        let change = state.rebalance()
+        guard !change.isEmpty else { return }
+        try await append(change, .strategy, detail: "\(state.strategy.description) evens out the load", token)
     }
 
     private func take(_ batch: DiscoveryBatch, _ token: FencingToken) async throws {

@@ -22,6 +22,10 @@ struct ConfigurationDocument: Sendable {
         served = ScrapeConfigDocument(redacted: redacted, clear: Self.render(scrapeConfigs, .clear))
         var text = #"{"allocation_strategy":"\#(strategy.name)""#
         if let ring = strategy.ringVersion { text += #","ring":"\#(ring.rawValue)""# }
+        if case .sticky(let settings) = strategy {
+            if let movesMax = settings.movesPerRevisionMax { text += #","max_moves_per_revision":\#(movesMax)"# }
+            if settings.rebalanceAbove != 1 { text += #","rebalance_above":\#(settings.rebalanceAbove)"# }
+        }
         text += #","filter_strategy":"\#(settings.filterTargets ? "relabel-config" : "")""#
         text += Self.marker + String(decoding: redacted, as: UTF8.self) + "}"
         record = ConfigurationRecord(redactedText: text)

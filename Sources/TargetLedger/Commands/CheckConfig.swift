@@ -36,7 +36,7 @@ struct CheckConfig: ParsableCommand {
         let jobs = configuration.prometheus.scrapeConfigs.map(\.jobName)
         let facts: [(String, String)] = [
             ("listen_addr", "\(configuration.listenAddress)"),
-            ("allocation_strategy", configuration.strategy.name),
+            ("allocation_strategy", configuration.strategy.nameWithSettings),
             ("ring", configuration.strategy.ringVersion?.rawValue ?? "-"),
             ("filter_strategy", configuration.filterTargets ? "relabel-config" : "-"),
             ("jobs", "\(jobs.count): \(shortened(jobs))"),

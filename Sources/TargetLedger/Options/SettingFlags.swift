@@ -84,6 +84,10 @@ struct LogFlags: ParsableArguments {
 /// Our own, the database's excepted.
 struct LedgerFlags: ParsableArguments {
     @Option(name: .setting(.ring), help: .setting(.ring)) var ring: String?
+    @Option(name: .setting(.stickyMovesPerRevisionMax), help: .setting(.stickyMovesPerRevisionMax))
+    var stickyMovesPerRevisionMax: String?
+    @Option(name: .setting(.stickyRebalanceAbove), help: .setting(.stickyRebalanceAbove))
+    var stickyRebalanceAbove: String?
     @Option(name: .setting(.collectorsStatic), help: .setting(.collectorsStatic)) var collectorsStatic: String?
     @Option(name: .setting(.collectorsFile), help: .setting(.collectorsFile)) var collectorsFile: String?
     @Option(name: .setting(.collectorsDNS), help: .setting(.collectorsDNS)) var collectorsDNS: String?
@@ -107,6 +111,8 @@ struct LedgerFlags: ParsableArguments {
     var given: [Setting: String] {
         [
             .ring: ring,
+            .stickyMovesPerRevisionMax: stickyMovesPerRevisionMax,
+            .stickyRebalanceAbove: stickyRebalanceAbove,
             .collectorsStatic: collectorsStatic,
             .collectorsFile: collectorsFile,
             .collectorsDNS: collectorsDNS,

@@ -81,6 +81,25 @@ import Testing
         #expect(try ConfigurationFixture.load(text, flags: [.listenAddress: ":2"]).listenAddress.port == 2)
     }
 
+    @Test("Sticky, as it is and with its settings from any source")
+    func sticky() throws {
+        let text = "allocation_strategy: sticky\n" + complete
+        #expect(try ConfigurationFixture.load(text).strategy == .sticky())
+        let bounded = StickySettings(movesPerRevisionMax: 100, rebalanceAbove: 20)
+        let section = "  sticky: {max_moves_per_revision: 100, rebalance_above: 20}\n"
+        #expect(try ConfigurationFixture.load(text + section).strategy == .sticky(bounded))
+        #expect(
+            try ConfigurationFixture.load(
+                text, flags: [.stickyMovesPerRevisionMax: "100"],
+                environment: ["TARGET_LEDGER_STICKY_REBALANCE_ABOVE": "20"]
+            ).strategy == .sticky(bounded))
+        #expect(
+            try ConfigurationFixture.load(text + section, flags: [.stickyMovesPerRevisionMax: "0"]).strategy
+                == .sticky(StickySettings(rebalanceAbove: 20)))
+        // Another strategy does not read them.
+        #expect(try ConfigurationFixture.load(complete + section).strategy == .consistentHashing(.v1))
+    }
+
     @Test("The strongest kind of collectors counts, and two of equal strength contradict each other")
     func collectors() throws {
         #expect(

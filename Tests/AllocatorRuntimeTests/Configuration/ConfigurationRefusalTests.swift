@@ -50,7 +50,7 @@ import Testing
             ("https: {enabled: true}", "file:7:18: https.enabled: not supported yet; allowed: `false`"),
             (
                 "allocation_strategy: per-node",
-                #"file:7:22: allocation_strategy: "per-node" is not supported yet; allowed: "consistent-hashing", "least-weighted""#
+                #"file:7:22: allocation_strategy: "per-node" is not supported yet; allowed: "consistent-hashing", "least-weighted", "sticky""#
             ),
             (
                 "  retention: 2h",
@@ -64,6 +64,18 @@ import Testing
                 "  history_api: {listen_addr: ':8081'}",
                 "file:7:30: ledger.history_api.listen_addr: others can reach :8081, so `bearer_token_files` has to name at "
                     + "least one file; or listen on 127.0.0.1:8081"
+            ),
+            (
+                "  sticky: {max_moves_per_revision: -1}",
+                "file:7:36: ledger.sticky.max_moves_per_revision: expected a whole number from 0 on"
+            ),
+            (
+                "  sticky: {rebalance_above: half}",
+                "file:7:29: ledger.sticky.rebalance_above: expected a whole number from 1 on"
+            ),
+            (
+                "  sticky: {rebalance_above: []}",
+                "file:7:29: ledger.sticky.rebalance_above: expected a whole number, found a list"
             ),
             (
                 "telemetry: {metrics: {readers: [{}]}}",

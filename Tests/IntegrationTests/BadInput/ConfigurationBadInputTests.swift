@@ -90,7 +90,7 @@ import Testing
             "a strategy that is not there yet",
             text:
                 "allocation_strategy: per-node\nconfig: {scrape_configs: [{job_name: a}]}\nledger: {collectors: {static: [a]}}\n",
-            #"FILE:1:22: allocation_strategy: "per-node" is not supported yet; allowed: "consistent-hashing", "least-weighted""#
+            #"FILE:1:22: allocation_strategy: "per-node" is not supported yet; allowed: "consistent-hashing", "least-weighted", "sticky""#
         ),
     ]
 

@@ -94,6 +94,31 @@ import Testing
         }
     }
 
+    @Test("A decision by load names the loads that it left")
+    func byLoad() async throws {
+        try await LedgerFixture.with { fixture in
+            let past = try await fixture.recordIncident()
+            try await fixture.append(fixture.state.apply(strategy: .sticky()), cause: .strategy)
+            try await fixture.append(fixture.collectors(["a", "b", "d", "e"]), cause: .membership)
+            let taken = try #require(fixture.holders.first { $0.value == "e" }?.key)
+            let decision = try await why(fixture, taken)
+            #expect(decision["strategy"] == .text("sticky") && decision["partition"] == .null)
+            #expect(decision["reason"] == .text("collector_joined") && decision["collector"] == .text("e"))
+            #expect(decision["collectors_then"] == .number(4) && decision["targets_then"] == .number(11))
+            #expect(decision["targets_of_collector_then"] == .number(2))
+            #expect(decision["fewest_then"] == .number(2) && decision["most_then"] == .number(3))
+            let sentence = try #require(decision["summary"]?.text)
+            #expect(sentence.contains("because e joined and took it from "))
+            #expect(
+                sentence.hasSuffix(
+                    "The strategy sticky keeps every collector within one target of the others by the fewest moves: after "
+                        + "that revision e had 2 of 11 targets, and 4 collectors had 2 to 3 each."))
+            // What moved when the strategy changed says so; what was even already still has its ring.
+            let unmoved = try #require(past[5].first { $0.value == fixture.holders[$0.key] }?.key)
+            #expect(try await why(fixture, unmoved)["strategy"] == .text("consistent-hashing"))
+        }
+    }
+
     @Test("A decision of the load bound names who was full")
     func loadBound() async throws {
         try await LedgerFixture.with { fixture in

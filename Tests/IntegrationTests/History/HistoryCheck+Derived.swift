@@ -193,6 +193,16 @@ extension HistoryCheck {
             #expect(Set(ring.members) == model.collectors[deciding])
             if state != nil { #expect(ring.owner == state?.collector, "seed \(seed): \(key) at \(revision)") }
         }
+        let goesByLoad = decision.revision.map { $0.ringVersion == nil } ?? false
+        #expect((decision.balance != nil) == (goesByLoad && decision.event?.to != nil), "seed \(seed): \(key)")
+        if let balance = decision.balance, let collector = decision.event?.to {
+            let all = loads(deciding)
+            let present = model.collectors[deciding].map { all[$0] ?? 0 }
+            #expect(balance.collectors == present.count && balance.targets == Int64(model.states[deciding].count))
+            #expect(balance.ofCollector == all[collector] ?? 0)
+            #expect(balance.fewest == present.min() && balance.most == present.max())
+            #expect(decision.sentence.contains(balance.sentence) == decision.isPresent)
+        }
     }
 
     // MARK: Reports

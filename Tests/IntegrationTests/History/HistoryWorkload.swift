@@ -8,6 +8,7 @@
 import AllocationCore
 import PostgresDriver
 import TestSupport
+import Testing
 
 @testable import AllocationLedger
 
@@ -51,6 +52,14 @@ struct HistoryModel: Sendable {
         collectors.append(Set(state.collectorNames))
     }
 
+    /// Targets of each present collector; nil without one.
+    var loads: [Int]? {
+        let present = collectors[latest]
+        guard !present.isEmpty else { return nil }
+        let owners = states[latest].values.compactMap(\.collector)
+        return present.map { name in owners.count { $0 == name } }
+    }
+
     /// The revision in force at a time; 0: none.
     func revision(at time: Timestamp) -> Int { (times.lastIndex { $0 <= time }) ?? 0 }
 
@@ -67,17 +76,25 @@ struct HistoryWorkload {
     var random: SplitMix64
     var model = HistoryModel()
     private var present: [String: [Int: (identity: Int, labels: Int)]] = ["shop": [:], "bank": [:], "farm": [:]]
-    private var strategy = LedgerFixture.strategy
     private let targetsOfJob = 24
 
     init(seed: UInt64) { random = SplitMix64(state: seed) }
 
-    /// Records one random step; nothing when it changed nothing.
+    private static let strategies: [StrategyConfiguration] = [
+        .consistentHashing(.v1), .consistentHashing(.v0), .leastWeighted, .sticky(), .sticky(),
+        .sticky(StickySettings(movesPerRevisionMax: 3, rebalanceAbove: 2)),
+    ]
+
+    /// Records one random step; nothing when it changed nothing. Now and then another process goes on with what is recorded.
     mutating func step(_ ledger: inout LedgerFixture) async throws {
+        if Int.random(in: 0..<20, using: &random) == 0 { try await ledger.reload() }
         let (change, cause) = nextChange(&ledger)
         guard !change.isEmpty || cause == .strategy else { return }
         let committed = try await ledger.append(change, cause: cause, detail: "step \(model.states.count)")
         model.note(ledger.state, at: committed.head.at, cause: cause)
+        if ledger.state.strategy == .sticky(), let loads = model.loads, let most = loads.max(), let fewest = loads.min() {
+            #expect(most - fewest <= 1, "revision \(model.latest)")
+        }
     }
 
     private mutating func nextChange(_ ledger: inout LedgerFixture) -> (AllocationChange, Cause) {
@@ -87,11 +104,10 @@ struct HistoryWorkload {
             // Now and then nobody is left, and targets have no collector.
             return (ledger.collectors(Bool.random(using: &random) ? names : Array(names.prefix(1))), .membership)
         case 3:
-            let choices: [StrategyConfiguration] = [
-                .consistentHashing(.v1), .consistentHashing(.v0), .leastWeighted,
-            ]
-            strategy = choices[Int.random(in: 0..<3, using: &random)]
+            let strategy = Self.strategies[Int.random(in: 0..<Self.strategies.count, using: &random)]
             return (ledger.state.apply(strategy: strategy), .strategy)
+        case 6 where ledger.state.isUneven, 7 where ledger.state.isUneven:
+            return (ledger.state.rebalance(), .strategy)
         case 4 where Int.random(in: 0..<4, using: &random) == 0:
             let gone = ["shop", "bank", "farm"][Int.random(in: 0..<3, using: &random)]
             present[gone] = [:]

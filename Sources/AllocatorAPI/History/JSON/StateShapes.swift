@@ -196,6 +196,18 @@ extension JSONShape where Value == Decision.Ring {
         ])
 }
 
+extension JSONShape where Value == Decision.Balance {
+    static let decisionBalance = JSONShape(
+        "DecisionBalance", "How the targets were spread over the collectors after the deciding revision.",
+        [
+            .integer("collectors", "Collectors that were present.") { Int64($0.collectors) },
+            .integer("targets", "Targets in all.") { $0.targets },
+            .integer("of_collector", "Targets of the collector that was chosen.") { $0.ofCollector },
+            .integer("fewest", "Targets of the emptiest collector.") { $0.fewest },
+            .integer("most", "Targets of the fullest collector.") { $0.most },
+        ])
+}
+
 extension JSONShape where Value == Decision {
     static let decision = JSONShape(
         "Decision", "Why a target was where it was.",
@@ -211,7 +223,11 @@ extension JSONShape where Value == Decision {
             },
             .optionalText("previous_collector", "Who had it before that event.") { $0.previousCollector },
             .optionalObject("ring", "Null for a strategy without a ring.", .decisionRing) { $0.ring },
+            .optionalObject("balance", "Null for a strategy that does not go by load.", .decisionBalance) {
+                $0.balance
+            },
             .optionalObject("until", "Until when the decision held.", .point) { $0.until },
+            .text("summary", "The decision in words.") { $0.sentence },
         ])
 }
 

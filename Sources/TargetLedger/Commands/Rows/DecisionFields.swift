@@ -7,7 +7,7 @@ import AllocationLedger
 import AllocatorAPI
 
 extension RowForm<Decision> {
-    static var decision: Self { Self(what + event + ring + rest) }
+    static var decision: Self { Self(what + event + ring + balance + rest) }
 
     private static var what: [Field] {
         [
@@ -68,6 +68,17 @@ extension RowForm<Decision> {
             Field("owner", "Partition's owner") { .optional($0.ring?.owner) },
             Field("owner_before", "Its owner before") { .optional($0.ring?.ownerBefore) },
             Field("reproduced", "Computed again") { $0.ring.map { .boolean($0.isReproduced) } ?? .none },
+        ]
+    }
+
+    private static var balance: [Field] {
+        [
+            Field(nil, "Load then") { $0.balance.map { .text($0.sentence) } ?? .none },
+            Field("collectors_then") { .optional($0.balance.map { Int64($0.collectors) }) },
+            Field("targets_then") { .optional($0.balance?.targets) },
+            Field("targets_of_collector_then") { .optional($0.balance?.ofCollector) },
+            Field("fewest_then") { .optional($0.balance?.fewest) },
+            Field("most_then") { .optional($0.balance?.most) },
         ]
     }
 

@@ -64,6 +64,7 @@ enum WhyPage {
             ("Reason", decision.event.map { EventParts.reason($0) }),
             ("Cause", decision.event.map { EventParts.cause($0.cause, $0.causeDetail) }),
             ("Strategy", decision.revision.map { HTML($0.strategy) }),
+            ("Load then", decision.balance.map { HTML($0.sentence) }),
             (
                 "Written by",
                 decision.revision.map { HTML("\($0.replicaAddress ?? "\($0.replica)"), in term \($0.epoch)") }
