@@ -102,10 +102,10 @@ private struct ChurnWorld {
         let name = table.nameID(for: "__address__")
         return ContiguousArray(
             (0..<count).map { number in
-            let labels = LabelSet(["__address__": "test-url-\(number)"], in: table)
-            return IdentifiedTarget(
-                identity: TargetIdentity(rawValue: XXH64.hash("\(job) \(number)")), labels: labels,
-                address: labels.value(of: name, in: table))
+                let labels = LabelSet(["__address__": "test-url-\(number)"], in: table)
+                return IdentifiedTarget(
+                    identity: TargetIdentity(rawValue: XXH64.hash("\(job) \(number)")), labels: labels,
+                    address: labels.value(of: name, in: table))
             })
     }
 

@@ -154,7 +154,8 @@ struct BalancedProcess {
             change.targets.map { target in
                 Change(
                     target: "\(change.jobs[Int(target.job.rawValue)]) \(target.identity.rawValue)",
-                    before: name(target.before, change.collectorTable), after: name(target.after, change.collectorTable),
+                    before: name(target.before, change.collectorTable),
+                    after: name(target.after, change.collectorTable),
                     reason: target.reason)
             })
     }

@@ -2,15 +2,19 @@
 // RestartTests.swift: placement by load is shared state: who continues and who was started anew decide the same.
 //
 
+import Foundation
 import Testing
 
 @testable import AllocationCore
 
 /// Goal: a restart or takeover anywhere in a history changes nothing that is decided after it.
 ///
-/// Method: a random history taken by two processes; one is replaced again and again by one that loads what is recorded,
-/// with collectors, jobs and targets found in another order; every change and every state is compared.
+/// Method: random histories (more with TARGET_LEDGER_LONG_TESTS=1) taken by two processes; one is replaced again and
+/// again by one that loads what is recorded, with collectors, jobs and targets found in another order; every change and
+/// every state is compared.
 @Suite struct RestartTests {
+    static let isLong = ProcessInfo.processInfo.environment["TARGET_LEDGER_LONG_TESTS"] == "1"
+    static let seeds: ClosedRange<UInt64> = 1...(isLong ? 100 : 6)
     static let bounded = StrategyConfiguration.sticky(StickySettings(movesPerRevisionMax: 2, rebalanceAbove: 3))
 
     @Test(
@@ -20,7 +24,7 @@ import Testing
             [.leastWeighted, .sticky(), bounded, .consistentHashing(.v1), .consistentHashing(.v0)],
         ] as [[StrategyConfiguration]])
     func history(strategies: [StrategyConfiguration]) throws {
-        for seed in 1...30 as ClosedRange<UInt64> {
+        for seed in Self.seeds {
             var world = BalancedWorld(seed: seed, strategies: strategies)
             var continued = BalancedProcess(strategies[0])
             var restarted = BalancedProcess(strategies[0])
@@ -63,7 +67,7 @@ import Testing
 
     @Test("Least-weighted gives what has no collector to who has the fewest, of all and then of its job")
     func leastWeighted() throws {
-        for seed in 1...20 as ClosedRange<UInt64> {
+        for seed in Self.seeds {
             var world = BalancedWorld(seed: seed, strategies: [.leastWeighted])
             var process = BalancedProcess(.leastWeighted)
             for step in 0..<100 {

@@ -108,7 +108,8 @@ import Testing
         return owners
     }
 
-    private func filled(_ targets: Int, collectors count: Int, _ settings: StickySettings = .init()) -> BalancedProcess {
+    private func filled(_ targets: Int, collectors count: Int, _ settings: StickySettings = .init()) -> BalancedProcess
+    {
         var process = BalancedProcess(.sticky(settings))
         _ = join(&process, count)
         _ = discover(&process, Array(0..<targets))
@@ -208,8 +209,10 @@ import Testing
         #expect(change.targets.count == excess - (1000 % count))
         #expect(change.targets.allSatisfy { $0.reason == .strategyChanged })
         #expect(process.spread <= 1)
-        #expect(change.placement == Placement(
-            strategy: "sticky", ringVersion: nil, members: process.state.collectorNames, partitionOwners: []))
+        #expect(
+            change.placement
+                == Placement(
+                    strategy: "sticky", ringVersion: nil, members: process.state.collectorNames, partitionOwners: []))
         let before = owners(process)
         let again = process.state.apply(strategy: .sticky(), replacing: change.placement)
         #expect(again.targets.isEmpty && owners(process) == before)
@@ -248,10 +251,12 @@ import Testing
         #expect(process.spread == 1)
     }
 
-    @Test("Settings are part of the recorded rule", arguments: [
-        StickySettings(), StickySettings(movesPerRevisionMax: 7), StickySettings(rebalanceAbove: 9),
-        StickySettings(movesPerRevisionMax: 100, rebalanceAbove: 2),
-    ])
+    @Test(
+        "Settings are part of the recorded rule",
+        arguments: [
+            StickySettings(), StickySettings(movesPerRevisionMax: 7), StickySettings(rebalanceAbove: 9),
+            StickySettings(movesPerRevisionMax: 100, rebalanceAbove: 2),
+        ])
     func recorded(settings: StickySettings) {
         let strategy = StrategyConfiguration.sticky(settings)
         let placement = AllocationState(table: LabelTable(), strategy: strategy).placement
@@ -261,7 +266,8 @@ import Testing
         #expect(!placement.isMade(by: .leastWeighted))
     }
 
-    @Test("A note that is none makes no rule", arguments: ["moves: 1", "max_moves_per_revision: x", "rebalance_above: 0"])
+    @Test(
+        "A note that is none makes no rule", arguments: ["moves: 1", "max_moves_per_revision: x", "rebalance_above: 0"])
     func notANote(note: String) {
         #expect(StickySettings(note: note) == nil)
     }

@@ -171,7 +171,7 @@ package struct AllocationState: Sendable {
     }
 
     /// Binds the strategy to the collectors that are present. What the strategy counts goes on.
-    private mutating func bindPlacer() {
+    mutating func bindPlacer() {
         placer = Placer(strategy, collectors: collectors)
         placement = placer.placement(strategy, collectors: collectors)
         guard case .sticky(let present, _) = placer else { return loads = nil }

@@ -27,7 +27,7 @@ struct LoadOrder: Sendable {
 
     /// - Parameters:
     ///   - members: Collector numbers, sorted bytewise by name.
-    ///   - collectorCount: More than any collector's number.
+    ///   - collectorCount: More than any member's number.
     init(_ members: ContiguousArray<Int32>, collectorCount: Int, load: (Int32) -> Int) {
         self.members = members
         places = ContiguousArray(repeating: -1, count: collectorCount)
@@ -55,8 +55,8 @@ struct LoadOrder: Sendable {
 
     /// Changes a load. A collector that is not a member has none.
     mutating func add(_ change: Int, to collector: Int32) {
+        guard Int(collector) < places.count, places[Int(collector)] >= 0 else { return }
         let place = Int(places[Int(collector)])
-        guard place >= 0 else { return }
         loads[place] += change
         var node = (width + place) / 2
         while node > 0 {

@@ -92,7 +92,8 @@ struct HistoryWorkload {
         guard !change.isEmpty || cause == .strategy else { return }
         let committed = try await ledger.append(change, cause: cause, detail: "step \(model.states.count)")
         model.note(ledger.state, at: committed.head.at, cause: cause)
-        if ledger.state.strategy == .sticky(), let loads = model.loads, let most = loads.max(), let fewest = loads.min() {
+        if ledger.state.strategy == .sticky(), let loads = model.loads, let most = loads.max(), let fewest = loads.min()
+        {
             #expect(most - fewest <= 1, "revision \(model.latest)")
         }
     }

@@ -52,10 +52,11 @@ import Testing
         #expect(try eventCount(process, restarting: false) == events)
 
         // Five at a time, and the rest without anything else happening.
-        try process.write("config.yaml", sticky + "  sticky: {max_moves_per_revision: 5}\n")
+        try process.write("config.yaml", sticky + "\n  sticky: {max_moves_per_revision: 5}\n")
         try waitFor("strategy", 2, process)
         #expect(
-            try ledger.value("SELECT cause_detail FROM ledger.revision WHERE cause = 'strategy' ORDER BY revision DESC LIMIT 1")
+            try ledger.value(
+                "SELECT cause_detail FROM ledger.revision WHERE cause = 'strategy' ORDER BY revision DESC LIMIT 1")
                 == "sticky → sticky (max_moves_per_revision: 5)")
         try process.write(collectors: ["one", "two", "three", "four"])
         try waitFor("strategy", 4, process)
@@ -68,7 +69,8 @@ import Testing
             """)
         #expect(
             steps == [
-                ["membership", "collector_joined", "5"], ["strategy", "rebalanced", "5"], ["strategy", "rebalanced", "5"],
+                ["membership", "collector_joined", "5"], ["strategy", "rebalanced", "5"],
+                ["strategy", "rebalanced", "5"],
             ])
 
         let moved = try ledger.value(
