@@ -93,6 +93,7 @@ struct BalancedProcess {
     var state: AllocationState
     /// Set where discovery has not handed over what there is yet.
     var needsHandOver = false
+    private(set) var lastChange: AllocationChange?
 
     init(_ strategy: StrategyConfiguration) {
         table = LabelTable()
@@ -150,6 +151,7 @@ struct BalancedProcess {
         case .strategy(let strategy): change = state.apply(strategy: strategy, replacing: state.placement)
         case .rebalance: change = state.rebalance()
         }
+        lastChange = change
         return Set(
             change.targets.map { target in
                 Change(
@@ -158,6 +160,32 @@ struct BalancedProcess {
                     after: name(target.after, change.collectorTable),
                     reason: target.reason)
             })
+    }
+
+    /// Takes over what another process decided last, as it reads it back from the ledger.
+    ///
+    /// - Returns: Whether it fits.
+    mutating func follow(_ other: BalancedProcess) -> Bool {
+        guard let change = other.lastChange else { return true }
+        let targets = change.targets.map { target in
+            RecordedChange.Target(
+                job: target.job.rawValue, identity: target.identity,
+                before: target.before.map { .init(collector: $0.collector?.rawValue) },
+                after: target.after.map { after in
+                    .init(
+                        labels: after.labels == target.before?.labels
+                            ? nil : LabelSet(after.labels.dictionary(in: other.table), in: table),
+                        collector: after.collector?.rawValue)
+                }, reason: target.reason)
+        }
+        let events = change.collectors.map {
+            RecordedChange.CollectorEvent(
+                kind: $0.kind, collector: $0.collector.rawValue, node: nil, evidence: $0.evidence)
+        }
+        return state.apply(
+            recorded: RecordedChange(
+                targets: ContiguousArray(targets), events: events, jobs: change.jobs,
+                collectors: change.collectorTable, placement: change.placement)) != nil
     }
 
     private func name(_ state: TargetState?, _ collectors: [Collector]) -> String {

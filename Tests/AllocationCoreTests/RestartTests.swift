@@ -10,8 +10,8 @@ import Testing
 /// Goal: a restart or takeover anywhere in a history changes nothing that is decided after it.
 ///
 /// Method: random histories (more with TARGET_LEDGER_LONG_TESTS=1) taken by two processes; one is replaced again and
-/// again by one that loads what is recorded, with collectors, jobs and targets found in another order; every change and
-/// every state is compared.
+/// again by one that loads what is recorded, with collectors, jobs and targets found in another order, or by one that has
+/// followed; every change and every state is compared.
 @Suite struct RestartTests {
     static let isLong = ProcessInfo.processInfo.environment["TARGET_LEDGER_LONG_TESTS"] == "1"
     static let seeds: ClosedRange<UInt64> = 1...(isLong ? 100 : 6)
@@ -28,6 +28,7 @@ import Testing
             var world = BalancedWorld(seed: seed, strategies: strategies)
             var continued = BalancedProcess(strategies[0])
             var restarted = BalancedProcess(strategies[0])
+            var follower = BalancedProcess(strategies[0])
             for step in 0..<120 {
                 if world.number(4) == 0 {
                     // The configuration of the new process may ask for anything; what is recorded is in force.
@@ -35,12 +36,18 @@ import Testing
                         restarting: restarted, asking: strategies[world.number(strategies.count)], &world.random)
                     #expect(restarted.contents == continued.contents)
                     #expect(restarted.state.placement == continued.state.placement)
+                } else if world.number(6) == 0 {
+                    // Who followed takes over without loading anything.
+                    restarted = follower
+                    restarted.needsHandOver = true
                 }
                 let event = world.next()
                 let changes = continued.take(event, of: world)
                 #expect(changes == restarted.take(event, of: world), "seed \(seed), step \(step): \(event)")
                 try #require(
                     continued.contents == restarted.contents, "seed \(seed), step \(step): \(event)")
+                try #require(follower.follow(continued), "seed \(seed), step \(step): \(event)")
+                try #require(continued.contents == follower.contents, "seed \(seed), step \(step): \(event)")
                 if case .sticky(let settings) = continued.state.strategy, settings == StickySettings() {
                     #expect(continued.spread <= 1, "seed \(seed), step \(step): \(event)")
                 }

@@ -72,7 +72,6 @@ extension AllocationState {
     }
 
     private mutating func take(_ events: [RecordedChange.CollectorEvent], _ change: RecordedChange) {
-        guard !events.isEmpty else { return }
         for event in events {
             var collector = change.collectors[Int(event.collector)]
             collector.nodeName = event.node
@@ -84,7 +83,14 @@ extension AllocationState {
             case .nodeChanged, .ready, .notReady: _ = collectors.add(collector, isPresent: wasPresent)
             }
         }
-        rebuildPlacer()
+        // The rule is what is recorded, whatever this process would be told to do.
+        let recorded = StrategyConfiguration(change.placement) ?? strategy
+        if recorded != strategy {
+            strategy = recorded
+            rebuildPlacer()
+        } else if !events.isEmpty {
+            bindPlacer()
+        }
     }
 
     private mutating func set(_ after: TargetState?, of identity: TargetIdentity, job: Int, slot known: Int32?) {
