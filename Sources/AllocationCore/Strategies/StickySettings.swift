@@ -11,7 +11,8 @@ package struct StickySettings: Sendable, Hashable {
     /// collector that went is placed at once in any case.
     package var movesPerRevisionMax: Int?
     /// Targets that the fullest collector may have more than the emptiest before anything is moved; then all is evened
-    /// out, to within one. 1 or more.
+    /// out, to within one. 1 or more. Where the moves of a revision are bounded as well, further revisions follow only while
+    /// the difference is greater than this: whether to go on has to show in what is recorded, or a restart would differ.
     package var rebalanceAbove: Int
 
     package init(movesPerRevisionMax: Int? = nil, rebalanceAbove: Int = 1) {
