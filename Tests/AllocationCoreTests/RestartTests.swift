@@ -46,7 +46,8 @@ import Testing
                 #expect(changes == restarted.take(event, of: world), "seed \(seed), step \(step): \(event)")
                 try #require(
                     continued.contents == restarted.contents, "seed \(seed), step \(step): \(event)")
-                try #require(follower.follow(continued), "seed \(seed), step \(step): \(event)")
+                let fits = follower.follow(continued)
+                try #require(fits, "seed \(seed), step \(step): \(event)")
                 try #require(continued.contents == follower.contents, "seed \(seed), step \(step): \(event)")
                 if case .sticky(let settings) = continued.state.strategy, settings == StickySettings() {
                     #expect(continued.spread <= 1, "seed \(seed), step \(step): \(event)")
