@@ -148,6 +148,10 @@ import Testing
     @Test("A listening session that is dead and does not say so is found and replaced; polling goes on meanwhile")
     @ProcessTests func deadListener() async throws {
         try await Self.withReplicas(2) { folder, replicas, connectionString in
+            // They are ready before they listen.
+            for replica in replicas {
+                try replica.wait(for: "/metrics") { $0.text.contains("target_ledger_listening 1") }
+            }
             let sessions = try await Self.listeners(connectionString)
             #expect(sessions.count == 2)
             // Frozen: the kernel answers for it, and nothing else ever does.
