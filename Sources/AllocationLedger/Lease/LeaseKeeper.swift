@@ -188,7 +188,14 @@ package actor LeaseKeeper {
                 act(
                     renewedAt != nil ? granted(epoch, askedAt) : refused(),
                     reason: "another process has taken the lease")
-                if let renewedAt { noteRenewal(renewedAt) }
+                if let renewedAt {
+                    // A reply that came when nothing was trusted any more ended the term; the next one says why.
+                    if lease.withLock(\.heldEpoch) == nil {
+                        outage = outage ?? "the database answered too late"
+                    } else {
+                        noteRenewal(renewedAt)
+                    }
+                }
             } else if let epoch = try await LeaseQueries.acquire(
                 holder: holder, address: address, timeToLive: timeToLive.inSeconds, sawOutage: outage != nil,
                 configuration: status?().configuration, connection, deadline: deadline)
@@ -199,7 +206,8 @@ package actor LeaseKeeper {
                 renewal.withLock { $0 = renewedAt }
                 act(granted(epoch, askedAt), reason: "")
             } else if let other = try await LeaseQueries.holder(connection, deadline: deadline) {
-                outage = nil
+                // One's own lease that has not run out yet: what ended the term is still the last that happened.
+                if other.holder != holder { outage = nil }
                 othersLeaseLeft = .seconds(max(0, other.secondsLeft))
                 if other.address != reportedHolder {
                     reportedHolder = other.address

@@ -97,15 +97,17 @@ enum LeaseQueries {
             ], deadline: deadline)
     }
 
-    /// Who holds the lease, as its address and the seconds it has left.
+    /// Who holds the lease, with its address and the seconds it has left.
     static func holder(
         _ connection: PostgresConnection, deadline: ContinuousClock.Instant
-    ) async throws -> (address: String, secondsLeft: Double)? {
+    ) async throws -> (holder: UUID128?, address: String, secondsLeft: Double)? {
         let rows = try await connection.query(
             """
-            SELECT address, extract(epoch FROM expires_at - clock_timestamp())::double precision FROM ledger.lease \
+            SELECT holder, address, extract(epoch FROM expires_at - clock_timestamp())::double precision FROM ledger.lease \
             WHERE name = 'allocator' AND expires_at > clock_timestamp()
             """, deadline: deadline)
-        return try rows.first.map { (try $0.decode(0, as: String.self), try $0.decode(1, as: Double.self)) }
+        return try rows.first.map {
+            (try $0.decode(0, as: UUID128?.self), try $0.decode(1, as: String.self), try $0.decode(2, as: Double.self))
+        }
     }
 }

@@ -180,6 +180,48 @@ import Testing
         }
     }
 
+    @Test("A term that ended because the database did not answer is followed by one that says so")
+    func outage() async throws {
+        try await LedgerFixture.with { ledger in
+            try await ledger.fill(1)
+            try await ledger.script("UPDATE ledger.lease SET expires_at = clock_timestamp()")
+            let keeper = LeaseKeeper(
+                configuration: ledger.configuration, timeToLive: .seconds(3), renewInterval: .milliseconds(50),
+                holder: .random(), address: "first:8080", logger: TestPostgres.logger)
+            let running = Task { try await keeper.run() }
+            var transitions = keeper.transitions.makeAsyncIterator()
+            guard case .leading(let token)? = await transitions.next() else {
+                Issue.record("the keeper did not lead")
+                return
+            }
+            // No renewal comes through. Then the server answers again, and the lease is still this process's own.
+            let blocker = try await connect(ledger)
+            try await blocker.execute("BEGIN")
+            try await blocker.execute("SELECT FROM ledger.lease WHERE name = 'allocator' FOR UPDATE")
+            guard case .lost? = await transitions.next() else {
+                Issue.record("the term did not end")
+                return
+            }
+            try await blocker.execute("UPDATE ledger.lease SET expires_at = clock_timestamp() + interval '600 s'")
+            try await blocker.execute("COMMIT")
+            var next = await transitions.next()
+            while case .unavailable? = next { next = await transitions.next() }
+            #expect(next == .waiting(heldBy: "first:8080"))
+            try await ledger.script("UPDATE ledger.lease SET expires_at = clock_timestamp()")
+            guard case .leading(let second)? = await transitions.next() else {
+                Issue.record("the keeper did not lead again")
+                return
+            }
+            #expect(second.epoch == token.epoch + 1)
+            let cause = try await blocker.query("SELECT gap_cause FROM ledger.term WHERE epoch = \(second.epoch)")
+            #expect(try cause.first?.decode(0, as: String?.self) == "database_outage")
+            running.cancel()
+            _ = try? await running.value
+            await keeper.release()
+            await blocker.close()
+        }
+    }
+
     // MARK: Outcomes and reports
 
     @Test("A commit that was not heard of is found by its change id and not repeated")
