@@ -35,6 +35,7 @@ actor AllocationWalk {
     private let discovery: DiscoveryManager
     private let isTrusted: @Sendable (FencingToken) -> Bool
     private let lastRenewal: @Sendable () -> Timestamp?
+    private let endTerm: @Sendable (FencingToken) -> Void
     private var configuration: ConfigurationDocument
     private var pipeline: JobPipeline
     private let metrics = WalkMetrics()
@@ -62,7 +63,8 @@ actor AllocationWalk {
     init(
         settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter,
         discovery: DiscoveryManager, isTrusted: @escaping @Sendable (FencingToken) -> Bool,
-        lastRenewal: @escaping @Sendable () -> Timestamp?, logger: Logger
+        lastRenewal: @escaping @Sendable () -> Timestamp?, endTerm: @escaping @Sendable (FencingToken) -> Void,
+        logger: Logger
     ) throws {
         self.settings = settings
         self.table = table
@@ -71,6 +73,7 @@ actor AllocationWalk {
         self.discovery = discovery
         self.isTrusted = isTrusted
         self.lastRenewal = lastRenewal
+        self.endTerm = endTerm
         self.logger = logger
         configuration = ConfigurationDocument(settings)
         pipeline = try JobPipeline(
@@ -190,7 +193,10 @@ actor AllocationWalk {
         } catch let error as LedgerError {
             needsLoad = true
             note(error, "nothing can be recorded; the last revision stays served")
-            if case .fenced = error { self.token = nil }
+            if case .fenced(let token) = error {
+                self.token = nil
+                endTerm(token)
+            }
         }
     }
 

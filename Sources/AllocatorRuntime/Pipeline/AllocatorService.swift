@@ -89,7 +89,7 @@ package struct AllocatorService: Service {
             settings: WalkSettings(settings), table: intake.table, publisher: publisher,
             writer: LedgerWriter(configuration: postgres, table: intake.table, logger: logger),
             discovery: intake.manager, isTrusted: { lease.isTrusted($0) }, lastRenewal: { lease.lastRenewal },
-            logger: logger)
+            endTerm: { lease.fenced($0) }, logger: logger)
 
         do {
             try await cancelWhenGracefulShutdown {
