@@ -39,6 +39,8 @@ package struct LeaderLease: Sendable {
     /// For clocks that run at different speeds.
     package let safetyMargin: Duration
     private var state = State.waiting
+    /// The last term that was refused or given up.
+    private var endedEpoch: Int64?
 
     package init(timeToLive: Duration, safetyMargin: Duration = .seconds(1)) {
         precondition(safetyMargin < timeToLive, "margin \(safetyMargin) leaves nothing of \(timeToLive)")
@@ -67,11 +69,28 @@ package struct LeaderLease: Sendable {
         return isRenewal ? .wait : .startLeading(term)
     }
 
-    /// Takes PostgreSQL's word that this process does not hold the lease.
+    /// Takes PostgreSQL's word that a term was renewed. A term that has been given up or refused meanwhile stays over:
+    /// the word may have been on its way for long.
+    package mutating func renewed(
+        epoch: Int64, askedAt: ContinuousClock.Instant, repliedAt: ContinuousClock.Instant
+    ) -> Action {
+        guard epoch != endedEpoch else { return .wait }
+        return granted(epoch: epoch, askedAt: askedAt, repliedAt: repliedAt)
+    }
+
+    /// Takes PostgreSQL's word that this process does not hold the lease, or that it is given up.
     package mutating func refused() -> Action {
         guard let epoch = heldEpoch else { return .wait }
+        endedEpoch = epoch
         state = .waiting
         return .stopLeading(epoch: epoch)
+    }
+
+    /// Takes that the fence refused what was written in that term: by the database's clock it is over, although it may be
+    /// nobody else's yet. It must not be renewed, since whoever writes has ended it.
+    package mutating func fenced(epoch: Int64) -> Action {
+        guard heldEpoch == epoch else { return .wait }
+        return refused()
     }
 
     /// Lets time pass.

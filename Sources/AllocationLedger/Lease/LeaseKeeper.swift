@@ -52,6 +52,8 @@ package actor LeaseKeeper {
     /// Why the first question failed since one was answered to the lease's holder.
     private var outage: String?
     private nonisolated let renewal = Mutex<Timestamp?>(nil)
+    /// A term that the fence has refused, and whose lease is to be given up where it has not run out.
+    private nonisolated let fencedTerm = Mutex<FencingToken?>(nil)
     /// Read by writers from anywhere, at any time.
     private nonisolated let lease: Mutex<LeaderLease>
 
@@ -98,6 +100,17 @@ package actor LeaseKeeper {
     package func askNow() async {
         guard lease.withLock(\.heldEpoch) == nil else { return }
         await ask()
+    }
+
+    /// Ends the term that the fence has refused, so that the next question is for a new one. Renewed, it would go on
+    /// without anybody who writes in it.
+    package nonisolated func fenced(_ token: FencingToken) {
+        guard token.holder == holder else { return }
+        let action = lease.withLock { $0.fenced(epoch: token.epoch) }
+        fencedTerm.withLock { $0 = token }
+        if case .stopLeading = action {
+            report.yield(.lost(reason: "the database takes no more of epoch \(token.epoch)"))
+        }
     }
 
     /// Asks and renews until cancelled.
@@ -181,12 +194,20 @@ package actor LeaseKeeper {
         let deadline = askedAt + timeToLive / 2
         do {
             let connection = try await connected()
+            let ended = fencedTerm.withLock { term in
+                defer { term = nil }
+                return term
+            }
+            if let ended {
+                try await LeaseQueries.release(
+                    ended, reason: "what was written in it was refused", connection, deadline: deadline)
+            }
             if let epoch = lease.withLock(\.heldEpoch) {
                 let token = FencingToken(holder: holder, epoch: epoch)
                 let renewedAt = try await LeaseQueries.renew(
                     token, timeToLive: timeToLive.inSeconds, connection, deadline: deadline)
                 act(
-                    renewedAt != nil ? granted(epoch, askedAt) : refused(),
+                    renewedAt != nil ? renewed(epoch, askedAt) : refused(),
                     reason: "another process has taken the lease")
                 if let renewedAt {
                     // A reply that came when nothing was trusted any more ended the term; the next one says why.
@@ -272,6 +293,10 @@ package actor LeaseKeeper {
 
     private func granted(_ epoch: Int64, _ askedAt: ContinuousClock.Instant) -> LeaderLease.Action {
         lease.withLock { $0.granted(epoch: epoch, askedAt: askedAt, repliedAt: .now) }
+    }
+
+    private func renewed(_ epoch: Int64, _ askedAt: ContinuousClock.Instant) -> LeaderLease.Action {
+        lease.withLock { $0.renewed(epoch: epoch, askedAt: askedAt, repliedAt: .now) }
     }
 
     private func refused() -> LeaderLease.Action { lease.withLock { $0.refused() } }

@@ -37,6 +37,7 @@ actor AllocationWalk {
     private let inForce: ConfigurationInForce
     private let isTrusted: @Sendable (FencingToken) -> Bool
     private let lastRenewal: @Sendable () -> Timestamp?
+    private let endTerm: @Sendable (FencingToken) -> Void
     var configuration: ConfigurationDocument
     private var pipeline: JobPipeline
     private let metrics = WalkMetrics()
@@ -64,7 +65,8 @@ actor AllocationWalk {
         settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter, tail: LedgerTail,
         discovery: DiscoveryManager, inForce: ConfigurationInForce,
         isTrusted: @escaping @Sendable (FencingToken) -> Bool,
-        lastRenewal: @escaping @Sendable () -> Timestamp?, logger: Logger
+        lastRenewal: @escaping @Sendable () -> Timestamp?, endTerm: @escaping @Sendable (FencingToken) -> Void,
+        logger: Logger
     ) throws {
         self.settings = settings
         self.table = table
@@ -75,6 +77,7 @@ actor AllocationWalk {
         self.inForce = inForce
         self.isTrusted = isTrusted
         self.lastRenewal = lastRenewal
+        self.endTerm = endTerm
         self.logger = logger
         configuration = ConfigurationDocument(settings)
         pipeline = try JobPipeline(
@@ -191,7 +194,10 @@ actor AllocationWalk {
         } catch let error as LedgerError {
             needsLoad = true
             note(error, "nothing can be recorded; the last revision stays served")
-            if case .fenced = error { self.token = nil }
+            if case .fenced(let token) = error {
+                self.token = nil
+                endTerm(token)
+            }
         }
     }
 

@@ -97,8 +97,7 @@ package struct AllocatorService: Service {
             settings: WalkSettings(settings), table: intake.table, publisher: publisher,
             writer: LedgerWriter(configuration: postgres, table: intake.table, logger: logger), tail: tail,
             discovery: intake.manager, inForce: configuration, isTrusted: { lease.isTrusted($0) },
-            lastRenewal: { lease.lastRenewal },
-            logger: logger)
+            lastRenewal: { lease.lastRenewal }, endTerm: { lease.fenced($0) }, logger: logger)
 
         do {
             try await cancelWhenGracefulShutdown {

@@ -54,6 +54,19 @@ import Testing
         #expect(lease.refused() == .wait)
     }
 
+    @Test("A term that the fence refused is over, whatever is heard of it later; an older one's refusal ends nothing")
+    mutating func fenced() {
+        _ = lease.granted(epoch: 4, askedAt: at(0), repliedAt: at(0.1))
+        #expect(lease.fenced(epoch: 3) == .wait)
+        #expect(lease.fenced(epoch: 4) == .stopLeading(epoch: 4))
+        #expect(lease.heldEpoch == nil)
+        // A renewal that was on its way.
+        #expect(lease.renewed(epoch: 4, askedAt: at(0), repliedAt: at(0.3)) == .wait)
+        #expect(lease.heldEpoch == nil)
+        let action = lease.granted(epoch: 5, askedAt: at(0.4), repliedAt: at(0.5))
+        #expect(action == .startLeading(.init(epoch: 5, trustedUntil: at(9.4))))
+    }
+
     @Test("Another epoch begins another term")
     mutating func anotherEpoch() {
         _ = lease.granted(epoch: 4, askedAt: at(0), repliedAt: at(0.1))

@@ -222,6 +222,28 @@ import Testing
         }
     }
 
+    @Test("A term that the fence refused is not renewed: it runs out, and the same process begins a new one")
+    func fencedKeeper() async throws {
+        try await LedgerFixture.with { ledger in
+            let keeper = LeaseKeeper(
+                configuration: ledger.configuration, timeToLive: .seconds(2), renewInterval: .milliseconds(50),
+                holder: .random(), address: "second:8080", logger: TestPostgres.logger)
+            let running = Task { try await keeper.run() }
+            try await ledger.script("UPDATE ledger.lease SET expires_at = clock_timestamp()")
+            var leading: [FencingToken] = []
+            for await transition in keeper.transitions {
+                guard case .leading(let token) = transition else { continue }
+                leading.append(token)
+                // As a walk does whose write came before the renewal of a lease that had run out.
+                if leading.count == 1 { keeper.fenced(token) } else if token.epoch > leading[0].epoch { break }
+            }
+            #expect(leading.last?.epoch == ledger.token.epoch + 2)
+            running.cancel()
+            _ = try? await running.value
+            await keeper.release()
+        }
+    }
+
     // MARK: Outcomes and reports
 
     @Test("A commit that was not heard of is found by its change id and not repeated")
