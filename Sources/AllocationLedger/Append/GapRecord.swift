@@ -50,6 +50,8 @@ package struct TermStart: Sendable, Hashable {
     package var acquiredAt: Timestamp
     /// Nil when nothing was lost, or nothing had been recorded.
     package var gap: Gap?
+    /// Whether the database is another than the one that the tip was written to, and may lack what that had.
+    package var mayHaveLost = false
 
     /// Of a term that this token names.
     ///
@@ -57,8 +59,11 @@ package struct TermStart: Sendable, Hashable {
     static func read(_ token: FencingToken, _ connection: PostgresConnection) async throws -> TermStart {
         let row = try await connection.query(
             """
-            SELECT t.address, t.acquired_at, t.recorded_until, t.gap_cause, p.epoch, p.address, p.end_reason \
-            FROM ledger.term t LEFT JOIN ledger.term p ON p.epoch = t.epoch - 1 WHERE t.epoch = \(token.epoch)
+            SELECT t.address, t.acquired_at, t.recorded_until, t.gap_cause, p.epoch, p.address, p.end_reason, \
+            t.system_identifier, t.timeline, w.epoch, w.system_identifier, w.timeline FROM ledger.term t \
+            LEFT JOIN ledger.term p ON p.epoch = (SELECT max(epoch) FROM ledger.term WHERE epoch < t.epoch) \
+            LEFT JOIN ledger.term w ON w.epoch = (SELECT epoch FROM ledger.head WHERE name = 'allocator') \
+            WHERE t.epoch = \(token.epoch)
             """
         ).first
         guard let row else { throw LedgerError.corrupted("ledger.term has no row of epoch \(token.epoch)") }
@@ -72,6 +77,11 @@ package struct TermStart: Sendable, Hashable {
                 detail = "term \(epoch) of \(address) ended: \(reason ?? "not said")"
             }
             start.gap = Gap(from: until, to: start.acquiredAt, cause: cause, detail: detail)
+        }
+        if try row.decode(9, as: Int64?.self) != nil {
+            start.mayHaveLost = ForkRepair.mayHaveLost(
+                before: ForkRepair.Server(systemIdentifier: try row.decode(10), timeline: try row.decode(11)),
+                now: ForkRepair.Server(systemIdentifier: try row.decode(7), timeline: try row.decode(8)))
         }
         return start
     }

@@ -275,7 +275,7 @@ extension LedgerWriter {
         resolved.ringDigest = digester.ring(change.placement)
         resolved.ring = dictionary.rings[resolved.ringDigest] ?? dictionary.highest.ring + 1
         resolve(&resolved, change, additions)
-        hash(&resolved, change, additions)
+        hash(&resolved, draft, additions)
         return resolved
     }
 
@@ -324,8 +324,9 @@ extension LedgerWriter {
     }
 
     /// Hashes the events in their order.
-    private func hash(_ resolved: inout ResolvedChange, _ change: AllocationChange, _ additions: DictionaryAdditions) {
-        let revision = (head?.revision.number ?? 0) + 1
+    private func hash(_ resolved: inout ResolvedChange, _ draft: RevisionDraft, _ additions: DictionaryAdditions) {
+        let change = draft.change
+        let revision = draft.number?.number ?? (head?.revision.number ?? 0) + 1
         let firstNewTarget = dictionary.highest.target + 1
         let newTargets = firstNewTarget..<firstNewTarget + Int32(additions.targets.count)
         let highestLabelSet = dictionary.highest.labelSet

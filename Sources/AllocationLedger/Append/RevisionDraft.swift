@@ -64,6 +64,8 @@ package struct RevisionDraft: Sendable {
     /// Nil: the configuration stays.
     package var configuration: ConfigurationRecord?
     package var reports: [DiscoveryReportDraft]
+    /// The number that it has to have. Nil, but for a revision that repairs a fork: the next one.
+    package var number: Revision?
     /// What is written with it; what it says must follow from `causeDetail`.
     package var attachments: [RevisionAttachment]
 
@@ -89,6 +91,16 @@ package struct RevisionDraft: Sendable {
             attachments: start.gap.map { [$0.attachment] } ?? [])
     }
 
+    /// The first revision after lost ones: leaves out every number that may have been served, and says so.
+    ///
+    /// - Parameter gap: Of cause `fork`; see ``ForkRepair/statement(skipping:lost:)``.
+    package init(fork gap: Gap, number: Revision, change: AllocationChange, configuration: ConfigurationRecord?) {
+        self.init(
+            change: change, cause: .forkRepaired, causeDetail: gap.statement, configuration: configuration,
+            attachments: [gap.attachment])
+        self.number = number
+    }
+
     /// A gap within a term, stated when it is over.
     package init(_ gap: Gap, placement: Placement) {
         self.init(
@@ -100,6 +112,8 @@ package struct RevisionDraft: Sendable {
 /// A revision that is committed.
 package struct CommittedRevision: Sendable, Hashable {
     package let head: LedgerHead
+
+    package init(head: LedgerHead) { self.head = head }
 }
 
 /// What a restart finds.

@@ -19,7 +19,9 @@ struct RevisionWrite: Sendable {
 
     func run(_ connection: isolated PostgresConnection) async throws -> LedgerHead {
         let at = try await lockHead(connection)
-        let number = (expected?.revision.number ?? 0) + 1
+        let number = draft.number?.number ?? (expected?.revision.number ?? 0) + 1
+        precondition(
+            number > expected?.revision.number ?? 0, "revision \(number) after \(expected?.revision.number ?? 0)")
         for attachment in draft.attachments { try await attachment.check(connection) }
         if resolved.events.count >= Self.copyFrom {
             try await copyEvents(number, at, connection)

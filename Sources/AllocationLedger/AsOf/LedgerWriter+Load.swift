@@ -33,7 +33,7 @@ extension LedgerWriter {
     }
 
     /// A session to write in, or where no server takes writes one that is good for reading and is not kept.
-    private func readable() async throws(PostgresError) -> PostgresConnection {
+    func readable() async throws(PostgresError) -> PostgresConnection {
         do throws(PostgresError) {
             return try await connected()
         } catch {

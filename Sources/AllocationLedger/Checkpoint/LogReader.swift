@@ -6,6 +6,7 @@
 // looked at in passing: a log that is broken has no root.
 //
 
+import AllocationCore
 import PostgresDriver
 
 /// A proof that a revision is in the log.
@@ -62,9 +63,9 @@ package enum LogReader {
         guard start.tree.count <= size else { throw try await compacted(connection) }
         if known.tree.count > start.tree.count, known.tree.count <= size { start = known }
         var tip = start
-        try await leaves(after: start, upTo: size, connection) { digest in
-            tip.tree.append(digest)
-            tip.digest = digest
+        try await leaves(after: start, upTo: size, connection) { leaf in
+            tip.tree.append(leaf.digest)
+            if leaf.isUsed { tip.digest = leaf.digest }
         }
         return tip
     }
@@ -83,10 +84,10 @@ package enum LogReader {
         take(start.tree, &hasher)
         var tree = start.tree
         var leaf: Digest32?
-        try await leaves(after: start, upTo: size, connection) { digest in
-            if tree.count == index { leaf = digest }
-            hasher.take(digest, index: tree.count)
-            tree.append(digest)
+        try await leaves(after: start, upTo: size, connection) { next in
+            if tree.count == index { leaf = next.digest }
+            hasher.take(next.digest, index: tree.count)
+            tree.append(next.digest)
         }
         guard let leaf, let path = hasher.hashes else {
             throw LedgerError.corrupted("revisions up to \(size) are not all there")
@@ -106,9 +107,9 @@ package enum LogReader {
         take(start.tree, &hasher)
         var tree = start.tree
         var firstRoot = tree.root
-        try await leaves(after: start, upTo: size, connection) { digest in
-            hasher.take(digest, index: tree.count)
-            tree.append(digest)
+        try await leaves(after: start, upTo: size, connection) { leaf in
+            hasher.take(leaf.digest, index: tree.count)
+            tree.append(leaf.digest)
             if tree.count == first { firstRoot = tree.root }
         }
         guard let path = hasher.hashes else {
@@ -123,15 +124,18 @@ package enum LogReader {
     package static func dropped(_ connection: isolated PostgresConnection) async throws -> LogTip {
         let rows = try await connection.query(
             """
-            SELECT v.revision, v.previous_digest, s.digest, s.tree FROM \
-            (SELECT revision, previous_digest FROM ledger.revision ORDER BY revision LIMIT 1) v \
-            LEFT JOIN ledger.seal s ON s.last_revision = v.revision - 1 AND s.tree IS NOT NULL LIMIT 1
+            SELECT v.revision, v.previous_digest, s.digest, s.tree, s.last_revision FROM \
+            (SELECT revision, previous_digest, cause FROM ledger.revision ORDER BY revision LIMIT 1) v \
+            LEFT JOIN ledger.seal s ON s.tree IS NOT NULL AND s.last_revision < v.revision \
+            AND (s.last_revision = v.revision - 1 OR v.cause = \(Cause.forkRepaired.rawValue)) \
+            ORDER BY s.last_revision DESC NULLS LAST LIMIT 1
             """)
         var tip = LogTip()
         guard let row = rows.first, try row.decode(0, as: Int64.self) > 1 else { return tip }
         let first = try row.decode(0, as: Int64.self)
         guard let digest = try row.decode(2, as: [UInt8]?.self).flatMap({ Digest32($0) }),
-            let edge = try row.decode(3, as: [UInt8]?.self), let tree = MerkleTree(count: first - 1, edge: edge)
+            let edge = try row.decode(3, as: [UInt8]?.self), let last = try row.decode(4, as: Int64?.self),
+            let tree = MerkleTree(count: last, edge: edge)
         else {
             throw LedgerError.corrupted("revisions before \(first) are gone, and no seal says what they were")
         }
@@ -165,10 +169,16 @@ package enum LogReader {
         }
     }
 
-    /// Hands on the digests behind `tip`, each proven to follow the one before.
+    private struct Leaf {
+        var digest: Digest32
+        /// False: of a number that the repair of a fork left out.
+        var isUsed: Bool
+    }
+
+    /// Hands on the leaves behind `tip`, each revision's proven to follow the one before.
     private static func leaves(
         after tip: LogTip, upTo size: Int64, _ connection: isolated PostgresConnection,
-        _ take: (Digest32) -> Void
+        _ take: (Leaf) -> Void
     ) async throws {
         // COPY takes no binds; these are numbers of ours.
         let first = tip.tree.count
@@ -176,8 +186,9 @@ package enum LogReader {
         var previous = tip.digest
         try await connection.copyOut(
             """
-            COPY (SELECT revision, previous_digest, digest FROM ledger.revision \
-            WHERE revision BETWEEN \(unsafeSQL: "\(max(first, 1)) AND \(size)") ORDER BY revision, at) \
+            COPY (SELECT revision, previous_digest, digest, cause = 'fork_repaired' FROM ledger.revision \
+            WHERE revision >= \(unsafeSQL: "\(max(first, 1))") AND revision <= (SELECT coalesce(min(revision), \
+            \(unsafeSQL: "\(size)")) FROM ledger.revision WHERE revision >= \(unsafeSQL: "\(size)")) ORDER BY revision, at) \
             TO STDOUT (FORMAT binary)
             """
         ) { row in
@@ -193,13 +204,21 @@ package enum LogReader {
                 }
                 return
             }
-            expected += 1
-            guard revision == expected else { throw LedgerError.corrupted("revision \(expected) is gone") }
+            let repairs = try row.bool()
+            guard revision == expected + 1 || (repairs && revision > expected) else {
+                throw LedgerError.corrupted("revision \(expected + 1) is gone")
+            }
             guard before == previous else {
                 throw LedgerError.corrupted("revision \(revision) does not continue the one before it")
             }
+            while expected + 1 < revision, expected < size {
+                expected += 1
+                take(Leaf(digest: MerkleTree.unused(expected), isUsed: false))
+            }
+            guard expected < size else { return }
+            expected += 1
             previous = digest
-            take(digest)
+            take(Leaf(digest: digest, isUsed: true))
         }
         guard expected == size else { throw LedgerError.corrupted("revision \(expected + 1) is gone") }
     }

@@ -42,6 +42,24 @@ package struct MerkleTree: Sendable, Hashable {
         count += 1
     }
 
+    /// Appends the leaves of numbers that are not used, so that leaf *i* stays that of revision *i* + 1.
+    ///
+    /// - Parameter revision: The next one that is used.
+    mutating func skip(to revision: Int64) {
+        while count < revision - 1 { append(Self.unused(count + 1)) }
+    }
+
+    /// The leaf of a revision's number that is not used: SHA-256 of byte 00, `N` and the number.
+    static func unused(_ number: Int64) -> Digest32 {
+        withUnsafeTemporaryAllocation(byteCount: 14, alignment: 1) { buffer in
+            buffer[0] = 0
+            buffer[1] = UInt8(ascii: "N")
+            buffer.storeBytes(of: UInt32(8).bigEndian, toByteOffset: 2, as: UInt32.self)
+            buffer.storeBytes(of: number.bigEndian, toByteOffset: 6, as: Int64.self)
+            return Digest32.hash(UnsafeRawBufferPointer(buffer))
+        }
+    }
+
     /// Appends a complete subtree. Its size must not be larger than the smallest one that is there.
     ///
     /// - Parameter size: A power of two.

@@ -9,6 +9,8 @@ package enum HistoryError: Error, Sendable, Hashable, CustomStringConvertible {
     case compacted(oldest: RevisionPoint)
     /// A revision that nobody has written yet.
     case notYetWritten(latest: Revision)
+    /// A number that the repair of a fork left out.
+    case unused(Revision, next: Revision)
     /// Before the first revision of this ledger.
     case beforeFirst(RevisionPoint)
     /// The ledger is empty.
@@ -28,6 +30,8 @@ package enum HistoryError: Error, Sendable, Hashable, CustomStringConvertible {
         case .compacted(let oldest):
             "retention has removed what was before revision \(oldest.revision) of \(oldest.at); ask from there on"
         case .notYetWritten(let latest): "that revision is not written yet; the latest is \(latest)"
+        case .unused(let revision, let next):
+            "revision \(revision) is not used: the database had lost revisions, and revision \(next) goes on behind them"
         case .beforeFirst(let first): "the ledger begins with revision \(first.revision) of \(first.at)"
         case .nothingRecorded: "the ledger holds no revision yet"
         case .emptyWindow: "the window's end is not after its beginning"

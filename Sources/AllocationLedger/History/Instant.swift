@@ -1,11 +1,12 @@
 //
 // Instant.swift: the moments that a question may name, and the revision that was in force then.
 //
-// Numbers have no gap and times never go back, so a time and a revision name the same thing: the latest revision at or
+// Numbers grow and times never go back, so a time and a revision name the same thing: the latest revision at or
 // before the time. Since each time is after the one before, `at > point.at` is `revision > point.revision`, and it lets
 // the server skip the partitions of other days.
 //
 
+import AllocationCore
 import PostgresDriver
 
 /// A revision and its time.
@@ -63,8 +64,17 @@ package enum Instant: Sendable, Hashable {
         }
         guard revision >= bounds.oldest.revision else { throw bounds.tooEarly }
         let row = try await connection.query("SELECT at FROM ledger.revision WHERE revision = \(revision.number)").first
-        guard let row else { throw LedgerError.corrupted("revision \(revision) is missing") }
-        return RevisionPoint(revision: revision, at: try row.decode(0))
+        if let row { return RevisionPoint(revision: revision, at: try row.decode(0)) }
+        let next = try await connection.query(
+            """
+            SELECT revision, cause, cause_detail FROM ledger.revision WHERE revision > \(revision.number) \
+            ORDER BY revision LIMIT 1
+            """
+        ).first
+        guard let next, try next.decode(1, as: String.self) == Cause.forkRepaired.rawValue,
+            ForkRepair.skipped(in: try next.decode(2, as: String.self))?.contains(revision.number) == true
+        else { throw LedgerError.corrupted("revision \(revision) is missing") }
+        throw HistoryError.unused(revision, next: Revision(try next.decode(0)))
     }
 
     static func last(

@@ -51,6 +51,8 @@ package actor LeaseKeeper {
     private var failure: String?
     /// Why the first question failed since one was answered to the lease's holder.
     private var outage: String?
+    /// No term is taken that is not above it: the database has lost that it was used.
+    private var epochLost: Int64 = 0
     private nonisolated let renewal = Mutex<Timestamp?>(nil)
     /// A term that the fence has refused, and whose lease is to be given up where it has not run out.
     private nonisolated let fencedTerm = Mutex<FencingToken?>(nil)
@@ -119,6 +121,21 @@ package actor LeaseKeeper {
             await ask()
             try await Task.sleep(for: pause())
         }
+    }
+
+    /// Ends the term that is held and takes none again that is not above this epoch: the database has lost revisions, and
+    /// with them perhaps terms.
+    package func beginTerm(above epoch: Int64) async {
+        epochLost = max(epochLost, epoch)
+        guard let held = lease.withLock(\.heldEpoch), held <= epochLost else { return }
+        let reason = "the database has lost revisions; a new term begins"
+        do {
+            try await LeaseQueries.release(
+                FencingToken(holder: holder, epoch: held), reason: reason, connected(), deadline: .now + .seconds(2))
+        } catch {
+            logger.warning("the lease could not be given up; it will run out", metadata: ["error": "\(error)"])
+        }
+        act(refused(), reason: reason)
     }
 
     /// Gives the lease up, if it is held, so that another can take it at once; and is no replica any more.
@@ -219,7 +236,7 @@ package actor LeaseKeeper {
                 }
             } else if let epoch = try await LeaseQueries.acquire(
                 holder: holder, address: address, timeToLive: timeToLive.inSeconds, sawOutage: outage != nil,
-                configuration: status?().configuration, connection, deadline: deadline)
+                configuration: status?().configuration, above: epochLost, connection, deadline: deadline)
             {
                 outage = nil
                 isSuperseded = false

@@ -13,18 +13,26 @@ enum LeaseQueries {
     /// The term's row keeps until when recording was certain before it: the last renewal, or the last revision where that
     /// is later. Both are this server's times; those of discovery results are not.
     ///
+    /// Where the server is another than the one that the tip was written to, epochs that were used may have been lost: the
+    /// new one is far above them.
+    ///
     /// - Parameters:
     ///   - sawOutage: Whether this process lived and could not reach the database before.
     ///   - configuration: What it would record; nil: whatever others have, it may lead.
+    ///   - lost: The highest epoch that is known to have been used, by whoever knows of one that was lost.
     static func acquire(
         holder: UUID128, address: String, timeToLive: Double, sawOutage: Bool = false, configuration: Digest32? = nil,
+        above lost: Int64 = 0,
         _ connection: PostgresConnection, deadline: ContinuousClock.Instant
     ) async throws -> Int64? {
         try await connection.transaction(deadline: deadline) { @Sendable connection in
             // The row as it was is locked and joined: RETURNING alone knows only what it became.
             let rows = try await connection.query(
                 """
-                UPDATE ledger.lease l SET holder = \(holder), epoch = l.epoch + 1, address = \(address), \
+                UPDATE ledger.lease l SET holder = \(holder), address = \(address), \
+                epoch = greatest(l.epoch, \(lost)) + CASE WHEN EXISTS (SELECT FROM ledger.server_identity() s, \
+                ledger.term t JOIN ledger.head h ON h.epoch = t.epoch WHERE t.system_identifier <> s.system_identifier \
+                OR t.timeline <> s.timeline) THEN \(ForkRepair.epochStride) ELSE 1 END, \
                 acquired_at = clock_timestamp(), renewed_at = clock_timestamp(), \
                 expires_at = clock_timestamp() + make_interval(secs => \(timeToLive)) \
                 FROM (SELECT name, holder, renewed_at FROM ledger.lease WHERE name = 'allocator' \
@@ -47,7 +55,7 @@ enum LeaseQueries {
                 SELECT \(epoch), \(holder), \(address), clock_timestamp(), s.system_identifier, s.timeline, h.revision, \
                 h.digest, CASE WHEN h.revision > 0 THEN greatest(h.at, \(renewedAt)) END, \
                 CASE WHEN h.revision > 0 THEN coalesce((SELECT 'stopped' FROM ledger.term p \
-                WHERE p.epoch = \(epoch - 1) AND p.end_reason = \(Self.stopped)), \(otherwise.rawValue)) END \
+                WHERE p.epoch = (SELECT max(epoch) FROM ledger.term WHERE epoch < \(epoch)) AND p.end_reason = \(Self.stopped)), \(otherwise.rawValue)) END \
                 FROM ledger.head h, ledger.server_identity() s WHERE h.name = 'allocator'
                 """,
             ])

@@ -92,22 +92,28 @@ struct DaySealer {
         let before = log.tree.count
         let rows = try await connection.copyOut(
             """
-            COPY (SELECT revision, digest, events_digest, target_events, collector_events FROM ledger.revision \
+            COPY (SELECT revision, previous_digest, digest, events_digest, target_events, collector_events, \
+            cause = 'fork_repaired' FROM ledger.revision \
             WHERE \(insideText(.revision)) ORDER BY revision) TO STDOUT (FORMAT binary)
             """
         ) { row in
             let number = try row.int64()
-            guard let digest = Digest32(try row.bytes()), let eventsDigest = Digest32(try row.bytes()),
-                number == log.tree.count + 1
-            else {
-                throw LedgerError.corrupted("revision \(log.tree.count + 1) of \(day) is missing or cannot be read")
+            let previous = Digest32(try row.bytes())
+            guard let digest = Digest32(try row.bytes()), let eventsDigest = Digest32(try row.bytes()) else {
+                throw LedgerError.corrupted("revision \(number) of \(day) cannot be read")
+            }
+            let (targetEvents, collectorEvents) = (Int64(try row.int32()), Int64(try row.int32()))
+            // Numbers that the repair of a fork left out belong to its day.
+            if try row.bool(), previous == log.digest { log.tree.skip(to: number) }
+            guard number == log.tree.count + 1 else {
+                throw LedgerError.corrupted("revision \(log.tree.count + 1) of \(day) is missing")
             }
             // A revision's digest begins with byte 00, so it is the leaf itself.
             log.tree.append(digest)
             log.digest = digest
             events.append(MerkleTree.leaf(eventsDigest))
-            counts.target += Int64(try row.int32())
-            counts.collector += Int64(try row.int32())
+            counts.target += targetEvents
+            counts.collector += collectorEvents
         }
         let seal = SealRecord(
             partition: day.partition(of: .revision), from: day.start, to: day.end, rows: Int64(rows),

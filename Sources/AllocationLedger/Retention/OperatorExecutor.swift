@@ -78,6 +78,9 @@ package struct OperatorExecutor: Sendable {
             let committed = try await recorder.record(
                 .hold(from: from, to: to, reason: StorableText.mended(reason), askedBy: askedBy))
             return "hold \(committed.head.revision) keeps what is from \(from) to \(to)"
+        case .state(let gap):
+            let committed = try await recorder.record(.state(gap))
+            return "stated by revision \(committed.head.revision)"
         case .release(let hold, let reason):
             let committed = try await recorder.record(
                 .release(hold: hold, reason: StorableText.mended(reason), askedBy: askedBy))

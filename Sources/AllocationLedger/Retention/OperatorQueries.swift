@@ -38,6 +38,11 @@ package enum OperatorQueries {
                 jsonb_build_object('from', \(from.description)::text, 'to', \(to.description)::text, \
                 'reason', \(StorableText.mended(reason))::text)
                 """
+        case .state(let gap):
+            return """
+                jsonb_build_object('from', \(gap.from.description)::text, 'to', \(gap.to.description)::text, \
+                'cause', \(gap.cause)::text, 'reason', \(StorableText.mended(gap.detail))::text)
+                """
         case .release(let hold, let reason):
             return "jsonb_build_object('hold', \(hold)::bigint, 'reason', \(StorableText.mended(reason))::text)"
         }
@@ -47,7 +52,8 @@ package enum OperatorQueries {
         id, kind, asked_by, taken_epoch, done_at IS NOT NULL, succeeded, outcome, parameters->>'before', \
         ARRAY(SELECT key FROM jsonb_each_text(coalesce(parameters->'exports', '{}')) ORDER BY key), \
         ARRAY(SELECT value FROM jsonb_each_text(coalesce(parameters->'exports', '{}')) ORDER BY key), \
-        parameters->>'from', parameters->>'to', (parameters->>'hold')::bigint, parameters->>'reason'
+        parameters->>'from', parameters->>'to', (parameters->>'hold')::bigint, parameters->>'reason', \
+        parameters->>'cause'
         """
 
     /// Requests that are not done, oldest first.
@@ -117,6 +123,12 @@ extension OperatorRequest {
         case "retention_hold":
             if let from = try instant(10), let to = try instant(11) {
                 operation = .hold(from: from, to: to, reason: reason)
+            }
+        case "state_gap":
+            if let from = try instant(10), let to = try instant(11),
+                let cause = try row.decode(14, as: String?.self).flatMap(Gap.Cause.init(rawValue:))
+            {
+                operation = .state(Gap(from: from, to: to, cause: cause, detail: reason))
             }
         case "retention_release":
             if let hold = try row.decode(12, as: Int64?.self) { operation = .release(hold: hold, reason: reason) }

@@ -18,6 +18,8 @@ package enum OperatorOperation: Sendable, Hashable {
     case hold(from: Timestamp, to: Timestamp, reason: String)
     /// Let a hold go.
     case release(hold: Int64, reason: String)
+    /// State what another replica served and the ledger does not have.
+    case state(Gap)
 
     /// As `ledger.operator_request.kind` has it.
     package var kind: String {
@@ -26,6 +28,7 @@ package enum OperatorOperation: Sendable, Hashable {
         case .drop: "retention_drop"
         case .hold: "retention_hold"
         case .release: "retention_release"
+        case .state: "state_gap"
         }
     }
 }

@@ -13,6 +13,7 @@ package struct OperatorRevision: Sendable {
     /// The cause_detail.
     package var detail: String
     package var attachment: RevisionAttachment
+    package var cause = Cause.operator
 
     /// A day is sealed.
     static func seal(_ day: RetentionDay, _ seals: [SealRecord]) -> OperatorRevision {
@@ -73,6 +74,17 @@ package struct OperatorRevision: Sendable {
             })
     }
 
+    /// What another replica served and the ledger does not have. Once.
+    static func state(_ gap: Gap) -> OperatorRevision {
+        let stated: SQL = """
+            SELECT 'it is stated already'::text FROM ledger.gap WHERE cause = \(gap.cause) AND detail = \(gap.detail) LIMIT 1
+            """
+        let statements = gap.attachment.statements
+        return OperatorRevision(
+            detail: gap.statement, attachment: RevisionAttachment(refusedBy: stated) { statements($0, $1) },
+            cause: .outageRecovered)
+    }
+
     static func release(hold: Int64, reason: String, askedBy: String) -> OperatorRevision {
         let absent: SQL = """
             SELECT \("there is no hold \(hold), or it is released already")::text \
@@ -94,7 +106,7 @@ package struct OperatorRevision: Sendable {
 extension RevisionDraft {
     package init(_ revision: OperatorRevision, placement: Placement) {
         self.init(
-            change: AllocationChange(placement: placement), cause: .operator, causeDetail: revision.detail,
+            change: AllocationChange(placement: placement), cause: revision.cause, causeDetail: revision.detail,
             attachments: [revision.attachment])
     }
 }

@@ -94,7 +94,13 @@ struct TermRecorder: OperatorRecorder {
     private static let attemptsMax = 5
 
     func begin() async throws {
-        _ = try await append(RevisionDraft(try await writer.termStart(token), placement: placement))
+        let start = try await writer.termStart(token)
+        guard !start.mayHaveLost else {
+            throw LedgerError.refused(
+                "the database is another than the one that the last revision was written to, and may have lost some; "
+                    + "start an allocator on it first, which looks after that")
+        }
+        _ = try await append(RevisionDraft(start, placement: placement))
     }
 
     func record(_ revision: OperatorRevision) async throws -> CommittedRevision {

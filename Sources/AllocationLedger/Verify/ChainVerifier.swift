@@ -146,6 +146,7 @@ package final class ChainVerifier: LedgerRecordSink {
         walk.finish(&contents)
         for row in rows {
             start(with: row)
+            passUnused(before: row)
             noteMissing(before: row.revision, next: row.at)
             guard row.revision == expected else {
                 log.find(.reordered, in: part(row), revision: row.revision, "its number occurs twice")
@@ -180,13 +181,27 @@ package final class ChainVerifier: LedgerRecordSink {
             }
             // What came before is not looked at.
             (expected, previous, tree) = (row.revision, row.previousDigest ?? .zero, nil)
-        } else if row.revision > 1, let seal = seals.prefix(endingBefore: row.revision) {
-            expected = row.revision
+        } else if row.revision > 1, let seal = seals.prefix(endingBefore: row.unused?.lowerBound ?? row.revision) {
+            let last = seals.dropped
+            expected = last + 1
             previous = seal.digest
-            tree = seal.tree.flatMap { MerkleTree(count: row.revision - 1, edge: $0) }
-            checkpoints.start(tree, size: row.revision - 1)
-            terms.pass(row.revision - 1, seal.digest, &log)
+            tree = seal.tree.flatMap { MerkleTree(count: last, edge: $0) }
+            checkpoints.start(tree, size: last)
+            terms.pass(last, seal.digest, &log)
         }
+    }
+
+    /// Numbers that the repair of a fork declares never to be used are no holes. The link goes over them.
+    private func passUnused(before row: RevisionRow) {
+        guard let unused = row.unused, unused.upperBound == row.revision - 1, unused.contains(expected) else { return }
+        log.find(
+            .declaredGap, in: part(row), revision: expected,
+            "revisions \(unused.lowerBound) to \(unused.upperBound) are not used: the database has lost revisions, or may "
+                + "have, and revision \(row.revision) goes on behind them")
+        // Who looks at some revisions only may begin among them.
+        mendsLink = expected > unused.lowerBound
+        if tree?.count == expected - 1 { tree?.skip(to: row.revision) } else { tree = nil }
+        expected = row.revision
     }
 
     private func check(_ row: RevisionRow, _ events: BlockWalk.Events) {

@@ -66,6 +66,13 @@ struct RevisionRow: Sendable {
     var digest: Digest32?
 }
 
+extension RevisionRow {
+    /// Numbers before it that it declares never to be used; nil where it repairs no fork.
+    var unused: ClosedRange<Int64>? {
+        cause == Cause.forkRepaired.rawValue ? ForkRepair.skipped(in: causeDetail) : nil
+    }
+}
+
 /// One row of `ledger.target_event`; 0 where a reference is NULL.
 struct TargetEventRow: Sendable, Hashable {
     var revision: Int64

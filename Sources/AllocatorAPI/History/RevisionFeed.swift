@@ -96,8 +96,13 @@ package struct RevisionFeed: Sendable {
                 try await client.send(Array("event: bookmark\nid: \(last)\ndata:\n\n".utf8))
             }
             while last < head {
-                try await client.send(message(last + 1))
-                last += 1
+                do {
+                    try await client.send(message(last + 1))
+                    last += 1
+                } catch HistoryError.unused(_, let next) {
+                    // Nothing has these numbers, and nothing will.
+                    last = next.number - 1
+                }
             }
         }
     }

@@ -50,6 +50,10 @@ package struct AllocatorMetrics: MetricsSource {
             MetricFamily(
                 "target_ledger_served_revision", .gauge, help: "Revision of the ledger that is served.",
                 [MetricSample([], Double(snapshot.head.revision.number))]),
+            MetricFamily(
+                "target_ledger_journal_entries", .gauge,
+                help: "Changes that are served from the journal because the database takes none.",
+                [MetricSample([], Double(snapshot.journal?.ordinal ?? 0))]),
         ]
     }
 

@@ -67,6 +67,8 @@ package struct PreparedResponse: Sendable {
     /// The revision whose content the body is.
     package var revision: Revision?
     package var staleSeconds: Int64?
+    /// The last change that it has beyond the revision, of those that are only in the journal of this process.
+    package var journal: Int64?
     package var location: String?
     /// The same for everybody and for ever.
     package var keepsForGood = false
@@ -90,6 +92,7 @@ package struct PreparedResponse: Sendable {
         if let varies { visit("Vary", varies) }
         if let revision { visit("Target-Ledger-Revision", String(revision.number)) }
         if let staleSeconds { visit("Target-Ledger-Stale-Seconds", String(staleSeconds)) }
+        if let journal { visit("Target-Ledger-Journal", String(journal)) }
         if let location { visit("Location", location) }
         if keepsForGood { visit("Cache-Control", "public, max-age=31536000, immutable") }
         switch contentType {

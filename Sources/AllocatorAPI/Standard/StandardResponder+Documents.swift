@@ -17,8 +17,7 @@ struct DocumentAnswers: Sendable {
     }
 
     struct Jobs: Sendable {
-        let revision: Revision
-        let epoch: Int64
+        let edition: AllocationSnapshot.Edition
         let answer: PreparedAnswer
     }
 
@@ -75,15 +74,14 @@ extension StandardResponder {
             guard caller == .task else { return nil }
             return page(.jobs) { StandardPages.jobs($0, site) }
         }
-        let head = snapshot.head
         let known = documents.withLock { $0.jobs }
         let answer: PreparedAnswer
-        if let known, known.revision == head.revision, known.epoch == head.epoch {
+        if let known, known.edition == snapshot.edition {
             answer = known.answer
         } else {
             if caller == .eventLoop, snapshot.jobs.count > Self.eventLoopJobsMax { return nil }
             answer = PreparedAnswer(body: ByteBuffer(bytes: Self.jobLinks(snapshot.jobs.map(\.name))))
-            documents.withLock { $0.jobs = .init(revision: head.revision, epoch: head.epoch, answer: answer) }
+            documents.withLock { $0.jobs = .init(edition: snapshot.edition, answer: answer) }
         }
         return deliver(answer, answer.plain ?? ByteBuffer(), request, .jobs, snapshot, caller)
     }

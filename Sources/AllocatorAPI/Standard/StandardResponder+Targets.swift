@@ -32,6 +32,8 @@ extension StandardResponder {
             return stamp(ProblemDetails.notDiscovered(job: job).response(.targets), snapshot)
         }
         guard let collector else { return allCollectors(job, snapshot, request, caller) }
+        // What the journal alone holds has no revision yet that could have been delivered.
+        let deliveries = snapshot.journal == nil ? deliveries : nil
         guard let list = snapshot.targetList(job: job, collector: collector) else {
             if let emptied = snapshot.emptiedList(job: job, collector: collector) {
                 deliveries?.note(emptied, job: job, collector: collector)
@@ -106,13 +108,13 @@ extension StandardResponder {
     /// What was made of a job's whole list: right for exactly these collectors.
     private final class WholeAnswer: Sendable {
         let collectors: [String]
-        /// A revision with these collectors.
-        let revision: Revision
+        /// A snapshot with these collectors.
+        let edition: AllocationSnapshot.Edition
         let answer: PreparedAnswer
 
         init(_ answer: PreparedAnswer, _ snapshot: AllocationSnapshot) {
             collectors = snapshot.collectors
-            revision = snapshot.head.revision
+            edition = snapshot.edition
             self.answer = answer
         }
     }
@@ -154,9 +156,9 @@ extension StandardResponder {
     private func wholeAnswer(_ job: JobSnapshot, _ snapshot: AllocationSnapshot) -> PreparedAnswer? {
         job.preparedAnswer.withLock { slot in
             guard let whole = slot as? WholeAnswer else { return nil }
-            if whole.revision != snapshot.head.revision {
+            if whole.edition != snapshot.edition {
                 guard whole.collectors == snapshot.collectors else { return nil }
-                // The next request of this revision need not compare the names.
+                // The next request of this snapshot need not compare the names.
                 slot = WholeAnswer(whole.answer, snapshot)
             }
             return whole.answer

@@ -139,6 +139,7 @@ package final class StandardResponder: Sendable {
     func stamp(_ response: PreparedResponse, _ snapshot: AllocationSnapshot) -> PreparedResponse {
         var response = response
         response.revision = snapshot.head.revision
+        response.journal = snapshot.journal?.ordinal
         response.staleSeconds = publisher.staleSince.map(Self.secondsSince)
         return response
     }

@@ -53,6 +53,7 @@ package struct AllocatorConfiguration: Sendable {
     /// Where days are exported to before they are dropped; nil: nowhere.
     package var retentionExportDirectory: String?
     package var database: DatabaseSource
+    package var outage: OutageConfiguration
     package var logging: LoggingConfiguration
     package var history: HistoryListener
     /// The file of the key that signs checkpoints; nil: none are signed.
@@ -90,6 +91,7 @@ package struct AllocatorConfiguration: Sendable {
         standbyDiscovery = try values.text(.standbyDiscovery).flatMap(StandbyDiscovery.init) ?? .warm
         retentionExportDirectory = try values.text(.retentionExportDirectory)
         database = try DatabaseSource(values, environment: sources.environment)
+        outage = try OutageConfiguration(values, database: database)
         logging = try LoggingConfiguration(values)
         history = try Self.history(values, standard: listenAddress)
         checkpointKeyFile = try values.text(.checkpointKeyFile)
@@ -109,6 +111,7 @@ package struct AllocatorConfiguration: Sendable {
         if allowInsecureAuthSecrets != other.allowInsecureAuthSecrets { names.append("allow_insecure_auth_secrets") }
         if database != other.database { names.append("ledger.database_url or ledger.embedded") }
         if lease != other.lease { names.append("ledger.lease") }
+        if outage != other.outage { names.append("ledger.on_database_outage or ledger.state_directory") }
         if retention != other.retention { names.append("ledger.retention") }
         if standbyDiscovery != other.standbyDiscovery { names.append("ledger.standby_discovery") }
         if retentionExportDirectory != other.retentionExportDirectory {

@@ -136,8 +136,14 @@ extension Setting {
         case .leaseRenewInterval: ours(.duration, "3s", "how often the leader renews; at most a third of the above")
         case .onDatabaseOutage:
             ours(
-                .choice(["hold"], later: ["continue"]), "hold",
-                "`hold` serves the last committed revision until PostgreSQL is back; `continue` is not supported yet")
+                .choice(["hold", "continue"]), "hold",
+                "while PostgreSQL is away: `hold` serves the last committed revision; `continue` lets the last leader go on "
+                    + "after twice `lease.ttl`, with a journal in `state_directory`")
+        case .stateDirectory:
+            ours(
+                .path, "",
+                "where the last state is kept for a start without PostgreSQL, and the journal of an outage; `state` in "
+                    + "the data folder of the private PostgreSQL when not given, else nothing is kept")
         case .retention:
             ours(
                 .duration, "90d",

@@ -62,6 +62,7 @@ package enum Setting: String, CaseIterable, Sendable {
     case leaseTimeToLive = "ledger.lease.ttl"
     case leaseRenewInterval = "ledger.lease.renew_interval"
     case onDatabaseOutage = "ledger.on_database_outage"
+    case stateDirectory = "ledger.state_directory"
     case retention = "ledger.retention"
     case retentionExportDirectory = "ledger.retention_export_directory"
     case standbyDiscovery = "ledger.standby_discovery"

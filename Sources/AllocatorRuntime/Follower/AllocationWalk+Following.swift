@@ -24,6 +24,7 @@ extension AllocationWalk {
     /// Takes over what has been recorded, up to the head. Faults are held against it until they pass.
     func follow() async {
         do {
+            guard try await mayFollow() else { return }
             try await advance()
             if following.fault != nil { logger.notice("what is recorded is followed again") }
             following.fault = nil

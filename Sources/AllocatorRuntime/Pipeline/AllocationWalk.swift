@@ -28,12 +28,12 @@ struct WalkSettings: Sendable {
 /// Invariant: `state` equals the ledger at `head`, except between a change and the end of its append; an append that
 /// ends without a known outcome leaves `needsLoad` set, and nothing happens before the state is loaded again.
 actor AllocationWalk {
-    private var settings: WalkSettings
-    private let table: LabelTable
+    var settings: WalkSettings
+    let table: LabelTable
     let publisher: SnapshotPublisher
     let writer: LedgerWriter
     let tail: LedgerTail
-    private let discovery: DiscoveryManager
+    let discovery: DiscoveryManager
     private let inForce: ConfigurationInForce
     private let isTrusted: @Sendable (FencingToken) -> Bool
     private let lastRenewal: @Sendable () -> Timestamp?
@@ -60,10 +60,12 @@ actor AllocationWalk {
     /// What the last step failed by; nil after one that went well.
     private var fault: String?
     var following = Following()
+    /// For times without the database.
+    var outage: WalkOutage
 
     init(
         settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter, tail: LedgerTail,
-        discovery: DiscoveryManager, inForce: ConfigurationInForce,
+        outage: WalkOutage, discovery: DiscoveryManager, inForce: ConfigurationInForce,
         isTrusted: @escaping @Sendable (FencingToken) -> Bool,
         lastRenewal: @escaping @Sendable () -> Timestamp?, endTerm: @escaping @Sendable (FencingToken) -> Void,
         logger: Logger
@@ -73,6 +75,7 @@ actor AllocationWalk {
         self.publisher = publisher
         self.writer = writer
         self.tail = tail
+        self.outage = outage
         self.discovery = discovery
         self.inForce = inForce
         self.isTrusted = isTrusted
@@ -90,7 +93,19 @@ actor AllocationWalk {
     /// Loads and serves what the ledger holds. Called once before any event, so that a restart answers at once.
     ///
     /// - Throws: ``LedgerError``; the caller decides whether to try again.
-    func start() async throws { try await load(mayBeReadOnly: true) }
+    func start() async throws {
+        // What a journal holds beyond the ledger was served: it stays so until it is recorded.
+        guard publisher.current?.journal == nil else { return }
+        if try await isJournalUntouched(), await startFromDisk() { return }
+        do {
+            try await load(mayBeReadOnly: true)
+        } catch LedgerError.forked(let reason) {
+            // The next term repairs it.
+            logger.error("serving what is kept on the disk", metadata: ["reason": "\(reason)"])
+            _ = await startFromDisk()
+            publisher.update { $0.becomeStale(because: reason) }
+        }
+    }
 
     /// Takes one event. Faults of the database are held against it until they pass; others end the walk.
     func take(_ event: WalkEvent) async throws {
@@ -103,13 +118,17 @@ actor AllocationWalk {
         case .operation(let operation): try await take(operation)
         case .discovery(let batch):
             // Without the lease nothing can be recorded; all of it is asked for again when this process leads.
-            guard token != nil else { return letGo(batch) }
+            guard token != nil || outage.isAlone else { return letGo(batch) }
             try await step { try await self.take(batch, $0) }
         case .tick:
             try await step {
                 if self.head != nil { self.addKept() }
                 try await self.sendReports($0)
                 try await self.rebalance($0)
+            }
+            if token == nil {
+                try await goOnAlone()
+                await askToState()
             }
         case .look:
             if token == nil { await follow() }
@@ -119,10 +138,13 @@ actor AllocationWalk {
     private func take(_ transition: LeaseTransition) async throws {
         switch transition {
         case .waiting(let holder):
+            outage.policy.otherLeads(epoch: nil)
+            outage.isAlone = false
             publisher.update { $0.role = .following(leader: holder) }
             logger.notice("following; another process leads", metadata: ["leader": "\(holder)"])
         case .lost(let reason):
             token = nil
+            outage.policy.failed(now: .now)
             publisher.update {
                 $0.role = .following(leader: nil)
                 $0.becomeStale(because: reason)
@@ -140,9 +162,12 @@ actor AllocationWalk {
                 guard !self.gap.isOpen, let head = self.head else { return }
                 try await self.recordGap(
                     self.gap.gap(from: max(outage.from, head.at), to: outage.to, because: outage.reason), token)
+                self.outage.policy.recorded()
             }
         case .leading(let granted):
             token = granted
+            outage.lastToken = granted
+            outage.policy.leads(epoch: granted.epoch)
             publisher.update { $0.role = .leading(epoch: granted.epoch) }
             logger.notice("holding the lease", metadata: ["epoch": "\(granted.epoch)"])
             try await step { try await self.beginTerm($0) }
@@ -179,8 +204,11 @@ actor AllocationWalk {
     /// Runs one step as the leader. Errors that time can mend are logged, and the state is loaded again before the
     /// next step; the last good snapshot stays.
     func step(_ body: (FencingToken) async throws -> Void) async throws {
-        guard let token else { return }
+        guard let token, !journalsNow() || .now >= outage.probesAt else {
+            return journalsNow() ? try await journalStep(body) : ()
+        }
         do {
+            if journalsNow(), try await !isRecordable(token) { return try await journalStep(body) }
             if needsLoad { try await beginTerm(token) }
             try await body(token)
             try await closeGap(token)
@@ -205,6 +233,7 @@ actor AllocationWalk {
     private func note(_ error: LedgerError, _ message: Logger.Message) {
         let text = "\(error)"
         if error.isRetryable {
+            outage.policy.failed(now: .now)
             let certain = [head?.at, lastRenewal()].compactMap(\.self).max()
             gap.failed(certainUntil: certain, because: text)
         }
@@ -216,6 +245,7 @@ actor AllocationWalk {
 
     /// What a new term starts with: the ledger as it is now, this configuration, the collectors, and all discovery has.
     private func beginTerm(_ token: FencingToken) async throws {
+        try await recover(token)
         try await reachHead()
         try await recordTermStart(token)
         try await recordConfiguration(token)
@@ -223,7 +253,7 @@ actor AllocationWalk {
         await discovery.requestFullHandOver()
     }
 
-    private func recordConfiguration(_ token: FencingToken) async throws {
+    func recordConfiguration(_ token: FencingToken) async throws {
         let isNew = recordedConfiguration?.digest != configuration.record.digest
         // A first revision claims what there is; it waits for the collectors, so that it does not claim there are none.
         guard head != nil || collectors?.isSynchronised == true else { return }
@@ -243,7 +273,7 @@ actor AllocationWalk {
         publishIfSame()
     }
 
-    private func takeCollectors(_ token: FencingToken) async throws {
+    func takeCollectors(_ token: FencingToken) async throws {
         guard let collectors else { return }
         if head == nil { try await recordConfiguration(token) }
         guard head != nil else { return }
@@ -275,9 +305,13 @@ actor AllocationWalk {
         let started = ContinuousClock.now
         let (change, dropped) = await allocate(batch)
         metrics.processTargets.record(started.duration(to: .now))
-        for report in batch.reports { keptReports[report.provider] = nil }
-        addKept(change, dropped)
-        add(batch.reports, change, dropped)
+        if outage.policy.isJournalling {
+            keep(batch.reports)
+        } else {
+            for report in batch.reports { keptReports[report.provider] = nil }
+            addKept(change, dropped)
+            add(batch.reports, change, dropped)
+        }
         if change.isEmpty {
             publishIfSame()
             try await sendReports(token)
@@ -318,6 +352,7 @@ actor AllocationWalk {
         reportsSentAt = .now
         if let configuration { recordedConfiguration = configuration }
         recordedPlacement = change.placement
+        guard committed.head != head else { return publishJournalled(change) }
         head = committed.head
         publish(change)
         logger.info(
@@ -334,10 +369,18 @@ actor AllocationWalk {
         var retry = AppendRetry()
         // Set before the attempt: whatever ends it early leaves the state ahead of the ledger.
         needsLoad = true
+        // What states something about the ledger waits until it is there.
+        let isChange = draft.attachments.isEmpty && draft.cause != .termStart
+        if isChange { outage.pending = draft }
         while true {
+            if isChange, journalsNow() {
+                do { return try await journal(draft) } catch let error as OutageFolderError { hold(because: error) }
+            }
             do {
                 let committed = try await appendWhole(draft, token)
                 needsLoad = false
+                outage.pending = nil
+                outage.policy.recorded()
                 return committed
             } catch let error as LedgerError {
                 let failure = AppendRetry.Failure(error)
@@ -345,6 +388,8 @@ actor AllocationWalk {
                     throw error
                 }
                 note(error, "a change cannot be recorded and is tried again; the last revision stays served")
+                // The grace period may be over.
+                if isChange, outage.policy.mayJournal(now: .now), journalsNow() { continue }
                 try await Task.sleep(for: pause)
             }
         }
@@ -372,6 +417,7 @@ actor AllocationWalk {
     // MARK: Loading and publishing
 
     func load(mayBeReadOnly: Bool = false) async throws {
+        try await requireNothingLost(mayBeReadOnly: mayBeReadOnly)
         let started = ContinuousClock.now
         let loaded = try await writer.load(
             into: AllocationLoader(table: table, strategy: settings.strategy), mayBeReadOnly: mayBeReadOnly)
@@ -384,6 +430,7 @@ actor AllocationWalk {
         }
         state = loaded.state
         head = loaded.head
+        outage.pending = nil
         recordedConfiguration = loaded.configuration
         recordedPlacement = loaded.placement
         needsLoad = false
@@ -482,7 +529,9 @@ actor AllocationWalk {
     }
 
     private func sendReports(_ token: FencingToken) async throws {
-        guard !reports.isEmpty, reportsSentAt.duration(to: .now) >= settings.reportInterval else { return }
+        guard !reports.isEmpty, !outage.policy.isJournalling,
+            reportsSentAt.duration(to: .now) >= settings.reportInterval
+        else { return }
         try await writer.record(reports: reports, fencedBy: token)
         reports = []
         reportsSentAt = .now

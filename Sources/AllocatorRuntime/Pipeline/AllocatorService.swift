@@ -30,12 +30,14 @@ package struct AllocatorService: Service {
         package var standbyDiscovery: StandbyDiscovery
         /// Where days are exported to before they are dropped; nil: nowhere.
         package var dayFiles: DayFiles?
+        /// What happens while the database is away.
+        package var onDatabaseOutage: OutagePolicy.Mode
 
         package init(
             strategy: StrategyConfiguration, scrapeConfigs: [ScrapeConfig], filterTargets: Bool,
             collectors: CollectorSource, leaseTimeToLive: Duration, leaseRenewInterval: Duration, address: String,
             ownsDatabase: Bool, retention: Duration? = nil, dayFiles: DayFiles? = nil,
-            standbyDiscovery: StandbyDiscovery = .warm
+            standbyDiscovery: StandbyDiscovery = .warm, onDatabaseOutage: OutagePolicy.Mode = .hold
         ) {
             self.strategy = strategy
             self.scrapeConfigs = scrapeConfigs
@@ -48,6 +50,7 @@ package struct AllocatorService: Service {
             self.retention = retention
             self.standbyDiscovery = standbyDiscovery
             self.dayFiles = dayFiles
+            self.onDatabaseOutage = onDatabaseOutage
         }
     }
 
@@ -57,6 +60,7 @@ package struct AllocatorService: Service {
     private let publisher: SnapshotPublisher
     private let intake: DiscoveryIntake
     private let isDiscovering: Bool
+    private let folder: OutageFolder?
     private let replica: UUID128
     private let logger: Logger
 
@@ -64,10 +68,11 @@ package struct AllocatorService: Service {
     ///   - reload: Nil: the configuration stays as it is.
     ///   - isDiscovering: Whether `intake` runs already, with these settings. Else it is run once the ledger is loaded:
     ///     what is recorded is served first.
+    ///   - folder: Where the last state and the journal of an outage are kept; nil: neither is.
     ///   - replica: Names this process in the ledger.
     package init(
         settings: Settings, reload: ConfigurationReload? = nil, postgres: PostgresConfiguration,
-        publisher: SnapshotPublisher, intake: DiscoveryIntake, isDiscovering: Bool,
+        publisher: SnapshotPublisher, intake: DiscoveryIntake, isDiscovering: Bool, folder: OutageFolder? = nil,
         replica: UUID128 = .random(), logger: Logger
     ) {
         self.settings = settings
@@ -76,6 +81,7 @@ package struct AllocatorService: Service {
         self.publisher = publisher
         self.intake = intake
         self.isDiscovering = isDiscovering
+        self.folder = folder
         self.replica = replica
         self.logger = logger
     }
@@ -96,36 +102,73 @@ package struct AllocatorService: Service {
         let walk = try AllocationWalk(
             settings: WalkSettings(settings), table: intake.table, publisher: publisher,
             writer: LedgerWriter(configuration: postgres, table: intake.table, logger: logger), tail: tail,
+            outage: WalkOutage(
+                policy: OutagePolicy(
+                    mode: folder == nil ? .hold : settings.onDatabaseOutage, leaseTimeToLive: settings.leaseTimeToLive),
+                folder: folder, holder: replica, beginTerm: { await lease.beginTerm(above: $0) }),
             discovery: intake.manager, inForce: configuration, isTrusted: { lease.isTrusted($0) },
             lastRenewal: { lease.lastRenewal }, endTerm: { lease.fenced($0) }, logger: logger)
 
-        do {
-            try await cancelWhenGracefulShutdown {
-                try await open(walk)
-                try await feed(walk, lease: lease, tail: tail, collectors: collectors)
+        try await keepingState {
+            do {
+                try await cancelWhenGracefulShutdown {
+                    await walk.openOutageFiles()
+                    let isOpen = try await open(walk, unlessServing: true)
+                    try await feed(walk, lease: lease, tail: tail, collectors: collectors, isOpen: isOpen)
+                }
+            } catch is CancellationError {
+                // Asked to stop.
             }
-        } catch is CancellationError {
-            // Asked to stop.
+            // Unstructured: this task is cancelled by now, and giving up the lease must still reach the database.
+            await Task { await lease.release() }.value
+            publisher.update { if case .leading = $0.role { $0.role = .following(leader: nil) } }
         }
-        // Unstructured: this task is cancelled by now, and giving up the lease must still reach the database.
-        await Task { await lease.release() }.value
+    }
+
+    /// Does it while the state is kept on the disk, if that is wanted.
+    private func keepingState(_ body: @Sendable @escaping () async throws -> Void) async throws {
+        guard let folder else { return try await body() }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let keepsTerm = settings.onDatabaseOutage == .proceed
+            group.addTask { [publisher, logger] in
+                await StateKeeper(folder: folder, publisher: publisher, keepsTerm: keepsTerm, logger: logger).run()
+            }
+            group.addTask { try await body() }
+            try await group.next()
+            group.cancelAll()
+            try await group.waitForAll()
+        }
     }
 
     /// Migrates and loads; waits for a database that cannot be reached.
-    private func open(_ walk: AllocationWalk) async throws {
-        try await untilPossible { _ = try await Migrator.migrate(postgres, logger: logger) }
-        try await untilPossible { try await walk.start() }
-        guard settings.ownsDatabase else { return }
-        try await untilPossible { try await LeaseKeeper.expireAbandoned(postgres, logger: logger) }
+    ///
+    /// - Parameter unlessServing: Whether to leave the rest for later once there is something to serve from the disk.
+    /// - Returns: Whether all of it is done.
+    private func open(_ walk: AllocationWalk, unlessServing: Bool = false) async throws -> Bool {
+        let fromDisk = { unlessServing ? await walk.startFromDisk() : false }
+        guard
+            try await untilPossible(or: fromDisk, { _ = try await Migrator.migrate(postgres, logger: logger) }),
+            try await untilPossible(or: fromDisk, { try await walk.start() })
+        else { return false }
+        if settings.ownsDatabase {
+            _ = try await untilPossible { try await LeaseKeeper.expireAbandoned(postgres, logger: logger) }
+        }
+        return true
     }
 
     /// Does it again and again while it fails by something that time can mend. A reason is logged once.
-    private func untilPossible(_ body: () async throws -> Void) async throws {
+    ///
+    /// - Parameter instead: Asked after a failure; true: there is something else to go on with.
+    /// - Returns: Whether it was done.
+    private func untilPossible(
+        or instead: () async -> Bool = { false }, _ body: () async throws -> Void
+    ) async throws -> Bool {
         var pause = Duration.milliseconds(100)
         var told = ""
         while true {
             do {
-                return try await body()
+                try await body()
+                return true
             } catch let error as LedgerError where error.isRetryable {
                 let reason = "\(postgres.redactedDescription): \(error)"
                 let hasState = publisher.current != nil
@@ -137,6 +180,7 @@ package struct AllocatorService: Service {
                     logger.error("the ledger cannot be opened; trying again", metadata: ["error": "\(reason)"])
                 }
                 told = reason
+                if await instead() { return false }
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .seconds(5))
@@ -144,8 +188,10 @@ package struct AllocatorService: Service {
     }
 
     /// Hands every event to the walk, one at a time.
+    ///
+    /// - Parameter isOpen: Whether the database has been opened. Else that goes on beside.
     private func feed(
-        _ walk: AllocationWalk, lease: LeaseKeeper, tail: LedgerTail, collectors: CollectorFeed
+        _ walk: AllocationWalk, lease: LeaseKeeper, tail: LedgerTail, collectors: CollectorFeed, isOpen: Bool
     ) async throws {
         let events = AsyncChannel<WalkEvent>()
         let gate = DiscoveryGate(settings.standbyDiscovery)
@@ -174,7 +220,10 @@ package struct AllocatorService: Service {
                 recorder: WalkRecorder { await events.send($0) },
                 token: { lease.trustedToken }, logger: logger)
             group.addTask { try await keeper.run() }
-            group.addTask { try await lease.run() }
+            group.addTask {
+                if !isOpen { _ = try await open(walk) }
+                try await lease.run()
+            }
             group.addTask {
                 for await transition in lease.transitions {
                     if case .leading = transition { gate.open() }

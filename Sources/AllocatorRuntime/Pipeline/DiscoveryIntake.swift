@@ -12,7 +12,7 @@ import Logging
 
 /// All discovery of a process. One runs at a time.
 package struct DiscoveryIntake: Sendable {
-    let table = LabelTable()
+    package let table = LabelTable()
     let watcher: FileWatcher
     let manager: DiscoveryManager
 

@@ -77,8 +77,14 @@ extension AllocationWalk {
     ///
     /// A ledger that is empty begins with its first revision. A revision of this term means that it is done already.
     func recordTermStart(_ token: FencingToken) async throws {
-        guard let head, head.epoch != token.epoch, let placement = recordedPlacement else { return }
+        guard let head, head.epoch != token.epoch, recordedPlacement != nil else { return }
         let start = try await writer.termStart(token)
+        if try await leaveNumbersOut(start, token) { return }
+        try await recordStart(start, token)
+    }
+
+    func recordStart(_ start: TermStart, _ token: FencingToken) async throws {
+        guard let placement = recordedPlacement else { return }
         gap.beginTerm(at: start.acquiredAt)
         try await appendUnchanged(RevisionDraft(start, placement: placement), token)
     }
@@ -104,7 +110,9 @@ extension AllocationWalk {
 
     /// Takes what somebody waits for.
     func take(_ operation: WalkOperation) async throws {
-        guard let token else { return operation.refuse(LedgerError.refused("this process does not lead any more")) }
+        guard let token, !outage.policy.isJournalling else {
+            return operation.refuse(LedgerError.refused("this process does not lead any more"))
+        }
         var error: (any Error)?
         try await step { token in
             // What must not be is no fault of the ledger, and nothing has been written.

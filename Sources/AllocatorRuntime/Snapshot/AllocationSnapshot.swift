@@ -12,6 +12,11 @@ import AllocationLedger
 package final class AllocationSnapshot: Sendable {
     /// The revision that this is the content of.
     package let head: LedgerHead
+    /// The last change that it has beyond that revision, of those that the journal holds while the database is away; nil
+    /// when it is that revision's content.
+    package let journal: JournalPosition?
+    /// The collectors as they were observed, and the rule by which targets are placed.
+    package let roster: Roster
     package let table: LabelTable
     /// Names of the collectors: those present, and those that left but keep targets because none is present. Sorted
     /// bytewise.
@@ -28,12 +33,38 @@ package final class AllocationSnapshot: Sendable {
     private let directory: JobDirectory
     private let collectorNumbers: [String: CollectorNumber]
 
+    /// Tells snapshots of other contents apart.
+    package struct Edition: Sendable, Hashable {
+        let head: LedgerHead
+        let journal: JournalPosition?
+    }
+
+    package var edition: Edition { Edition(head: head, journal: journal) }
+
+    /// Who can be given targets, and by what rule.
+    package struct Roster: Sendable {
+        /// By ``CollectorNumber``, those that left included.
+        package var collectors: [Collector]
+        /// Names of those that are present.
+        package var present: [String]
+        package var placement: Placement
+
+        init(_ state: AllocationState, _ placement: Placement? = nil) {
+            collectors = state.collectorTable
+            present = state.collectorNames
+            self.placement = placement ?? state.placement
+        }
+    }
+
     private init(
-        head: LedgerHead, table: LabelTable, directory: JobDirectory, collectorNumbers: [String: CollectorNumber],
+        head: LedgerHead, journal: JournalPosition? = nil, roster: Roster, table: LabelTable, directory: JobDirectory,
+        collectorNumbers: [String: CollectorNumber],
         scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String>, strategy: String
     ) {
         self.pendingJobs = pendingJobs.filter { directory.job(named: $0) == nil }
         self.head = head
+        self.journal = journal
+        self.roster = roster
         self.table = table
         self.directory = directory
         self.collectorNumbers = collectorNumbers
@@ -68,8 +99,8 @@ package final class AllocationSnapshot: Sendable {
     ///
     /// - Parameter previous: What was served before; lists that hold the same are shared with it.
     package convenience init(
-        state: AllocationState, head: LedgerHead, scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String> = [],
-        after previous: AllocationSnapshot? = nil
+        state: AllocationState, head: LedgerHead, journal: JournalPosition? = nil,
+        scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String> = [], after previous: AllocationSnapshot? = nil
     ) {
         var changes = SnapshotChanges()
         state.forEachTarget { job, identity, target in
@@ -84,12 +115,14 @@ package final class AllocationSnapshot: Sendable {
             changes, names: state.jobNames, collectors: state.collectorTable.map(\.name), change: change,
             in: state.table)
         let numbers = Self.collectorNumbers(state, directory)
-        if let previous, previous.table === state.table {
+        // A list of a journal changed at a revision that was not known then.
+        if let previous, previous.table === state.table, previous.journal == nil {
             directory = directory.adopting(
                 previous.directory, numbers: numbers, oldNumbers: previous.collectorNumbers, change: change)
         }
         self.init(
-            head: head, table: state.table, directory: directory, collectorNumbers: numbers,
+            head: head, journal: journal, roster: Roster(state), table: state.table, directory: directory,
+            collectorNumbers: numbers,
             scrapeConfigs: scrapeConfigs, pendingJobs: pendingJobs, strategy: state.strategy.name)
     }
 
@@ -98,8 +131,9 @@ package final class AllocationSnapshot: Sendable {
     /// - Parameters:
     ///   - change: What that revision changed, exactly as recorded.
     ///   - state: The state after the change; asked for its collectors only.
+    ///   - journal: Where the change stands, if it is no revision: then `head` is that of this snapshot.
     package func advanced(
-        by change: AllocationChange, state: AllocationState, head: LedgerHead,
+        by change: AllocationChange, state: AllocationState, head: LedgerHead, journal: JournalPosition? = nil,
         scrapeConfigs: ScrapeConfigDocument? = nil, pendingJobs: Set<String> = []
     ) -> AllocationSnapshot {
         var changes = SnapshotChanges()
@@ -117,7 +151,7 @@ package final class AllocationSnapshot: Sendable {
             changes, names: change.jobs, collectors: state.collectorTable.map(\.name),
             change: ListChange(revisions: revision...revision, at: head.at), in: table)
         return AllocationSnapshot(
-            head: head, table: table, directory: directory,
+            head: head, journal: journal, roster: Roster(state, change.placement), table: table, directory: directory,
             collectorNumbers: Self.collectorNumbers(state, directory),
             scrapeConfigs: scrapeConfigs ?? self.scrapeConfigs, pendingJobs: pendingJobs,
             strategy: state.strategy.name)
@@ -126,8 +160,34 @@ package final class AllocationSnapshot: Sendable {
     /// The same revision with another rendering of the configuration or other jobs still unknown.
     package func with(scrapeConfigs: ScrapeConfigDocument, pendingJobs: Set<String>) -> AllocationSnapshot {
         AllocationSnapshot(
-            head: head, table: table, directory: directory, collectorNumbers: collectorNumbers,
-            scrapeConfigs: scrapeConfigs, pendingJobs: pendingJobs, strategy: strategy)
+            head: head, journal: journal, roster: roster, table: table, directory: directory,
+            collectorNumbers: collectorNumbers, scrapeConfigs: scrapeConfigs, pendingJobs: pendingJobs,
+            strategy: strategy)
+    }
+
+    /// The change that makes all of this of nothing.
+    package var wholeState: AllocationChange {
+        var targets = ContiguousArray<TargetChange>()
+        targets.reserveCapacity(jobs.reduce(0) { $0 + $1.targetCount })
+        for (index, job) in jobs.enumerated() {
+            let lists = job.lists.map { (Optional($0.key), $0.value) } + (job.unassigned.map { [(nil, $0)] } ?? [])
+            for (collector, list) in lists {
+                for target in list.targets {
+                    targets.append(
+                        TargetChange(
+                            job: JobNumber(rawValue: Int32(index)), identity: target.identity, before: nil,
+                            after: TargetState(labels: target.labels, address: target.address, collector: collector),
+                            reason: .discovered))
+                }
+            }
+        }
+        let present = Set(roster.present)
+        return AllocationChange(
+            targets: targets,
+            collectors: roster.collectors.enumerated().filter { present.contains($0.element.name) }.map {
+                CollectorChange(kind: .joined, collector: CollectorNumber(rawValue: Int32($0.offset)), evidence: "")
+            },
+            jobs: jobs.map(\.name), collectorTable: roster.collectors, placement: roster.placement)
     }
 
     private static func collectorNumbers(

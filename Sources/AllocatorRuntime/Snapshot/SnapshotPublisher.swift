@@ -65,6 +65,7 @@ package final class SnapshotPublisher: Sendable {
     private struct Published {
         var snapshot: AllocationSnapshot?
         var status = ServingStatus()
+        var served = ServedRevisions()
     }
 
     private let published = Mutex(Published())
@@ -86,13 +87,21 @@ package final class SnapshotPublisher: Sendable {
     /// Since when the snapshot may lag; every answer asks, and the rest of the status need not be copied for that.
     package var staleSince: ContinuousClock.Instant? { published.withLock { $0.status.staleness?.since } }
 
-    /// Replaces what is served. Only the content of a committed revision may be given.
+    /// What was published last: whatever the database says later, these numbers are taken.
+    package var served: ServedRevisions { published.withLock { $0.served } }
+
+    /// Takes a revision that this replica has served before it was started.
+    package func remember(_ head: LedgerHead) { published.withLock { $0.served.take(head) } }
+
+    /// Replaces what is served. Only the content of a committed revision may be given, or what the journal of an outage
+    /// holds beyond it.
     package func publish(_ snapshot: AllocationSnapshot) {
         published.withLock { published in
             precondition(
                 published.snapshot.map { $0.head.revision <= snapshot.head.revision } ?? true,
                 "revision went backwards")
             published.snapshot = snapshot
+            published.served.take(snapshot.head)
         }
         for listener in listeners.withLock({ Array($0.streams.values) }) { listener.yield() }
     }

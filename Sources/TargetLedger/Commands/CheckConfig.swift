@@ -46,6 +46,8 @@ struct CheckConfig: ParsableCommand {
                 "lease",
                 "\(text(configuration.lease.timeToLive)), renewed every \(text(configuration.lease.renewInterval))"
             ),
+            ("on_database_outage", configuration.outage.mode.rawValue),
+            ("state_directory", configuration.outage.stateDirectory ?? "-"),
             ("retention", configuration.retention.duration.map(text) ?? "without limit"),
             ("retention_export_directory", configuration.retentionExportDirectory ?? "-"),
             ("history_api", describe(configuration.history)),

@@ -7,6 +7,7 @@ import AllocationLedger
 import AllocatorAPI
 import AllocatorRuntime
 import EmbeddedPostgres
+import Glibc
 import Logging
 import PrometheusConfig
 import PostgresDriver
@@ -71,32 +72,60 @@ struct WalkProcess: Service {
         publisher.update {
             $0.reasonsNotReady = ["the private PostgreSQL in \(settings.dataDirectory) is starting"]
         }
-        let server: EmbeddedPostgres
-        do {
-            server = try await cancelWhenGracefulShutdown { [logger] in
-                try await EmbeddedPostgres.start(settings, logger: logger)
-            }
-        } catch EmbeddedPostgresError.stopped {
-            return
-        }
+        let folder = outageFolder
+        guard let server = try await start(settings, folder, intake) else { return }
         let outcome: Result<Void, any Error>
         do {
             outcome = .success(
                 try await walk(
                     on: LedgerDatabase.configuration(server.connectionString), intake, isDiscovering: isDiscovering,
-                    ownsDatabase: true))
+                    ownsDatabase: true, folder: folder))
         } catch { outcome = .failure(error) }
         await server.stop()
         try outcome.get()
     }
 
+    /// Starts the private server. One that does not start is tried again and again, as long as there is something to serve
+    /// meanwhile.
+    ///
+    /// - Returns: Nil: asked to stop.
+    private func start(
+        _ settings: EmbeddedPostgresConfiguration, _ folder: OutageFolder?, _ intake: DiscoveryIntake
+    ) async throws -> EmbeddedPostgres? {
+        var pause = Duration.seconds(1)
+        while true {
+            do {
+                return try await cancelWhenGracefulShutdown { [logger] in
+                    try await EmbeddedPostgres.start(settings, logger: logger)
+                }
+            } catch EmbeddedPostgresError.stopped {
+                return nil
+            } catch is CancellationError {
+                return nil
+            } catch {
+                let isServed = await DiskStart(
+                    folder: folder, publisher: publisher, table: intake.table, logger: logger
+                ).serve(AllocatorService.Settings(configuration, address: "", ownsDatabase: true), because: "\(error)")
+                guard isServed else { throw error }
+                logger.error(
+                    "the private PostgreSQL does not start; trying again", metadata: ["error": "\(error)"])
+            }
+            let isStopped = await cancelWhenGracefulShutdown { [pause] in
+                (try? await Task.sleep(for: pause)) == nil
+            }
+            if isStopped { return nil }
+            pause = min(pause * 2, .seconds(30))
+        }
+    }
+
     private func walk(
         on postgres: PostgresConfiguration, _ intake: DiscoveryIntake, isDiscovering: Bool = false,
-        ownsDatabase: Bool = false
+        ownsDatabase: Bool = false, folder: OutageFolder? = nil
     ) async throws {
         logger.info("ledger", metadata: ["database": "\(postgres.redactedDescription)"])
         let (first, reload, address, logger) = (configuration, reload, address, logger)
         let replica = UUID128.random()
+        let folder = folder ?? outageFolder
         let service = AllocatorService(
             settings: AllocatorService.Settings(first, address: address, ownsDatabase: ownsDatabase),
             reload: ConfigurationReload(file: first.file) {
@@ -107,8 +136,8 @@ struct WalkProcess: Service {
                 }
                 return AllocatorService.Settings(next, address: address, ownsDatabase: ownsDatabase)
             },
-            postgres: postgres, publisher: publisher, intake: intake, isDiscovering: isDiscovering, replica: replica,
-            logger: logger)
+            postgres: postgres, publisher: publisher, intake: intake, isDiscovering: isDiscovering, folder: folder,
+            replica: replica, logger: logger)
         // Small and apart, so that questions about the past take nothing from the walk.
         let pool = PostgresPool(postgres, size: 4, logger: logger)
         let (reader, access) = (HistoryReader(pool), AccessLog(pool, logger: logger))
@@ -137,6 +166,21 @@ struct WalkProcess: Service {
         await deliveryPool.close()
     }
 
+    /// Where the last state and the journal are kept. Without one the process serves as well, as long as it lives.
+    private var outageFolder: OutageFolder? {
+        guard let path = configuration.outage.stateDirectory else { return nil }
+        // The private PostgreSQL makes its folder itself.
+        if case .embedded(let data, _) = configuration.database, access(data, F_OK) != 0 { return nil }
+        do {
+            return try OutageFolder(path: path)
+        } catch {
+            logger.error(
+                "no state is kept for a start without the database, and no journal",
+                metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
     /// How others find this process: the machine's name where it listens on every address.
     private var address: String {
         let listen = configuration.listenAddress
@@ -152,6 +196,6 @@ extension AllocatorService.Settings {
             leaseTimeToLive: configuration.lease.timeToLive, leaseRenewInterval: configuration.lease.renewInterval,
             address: address, ownsDatabase: ownsDatabase, retention: configuration.retention.duration,
             dayFiles: configuration.retentionExportDirectory.map { DayFiles(folder: $0) },
-            standbyDiscovery: configuration.standbyDiscovery)
+            standbyDiscovery: configuration.standbyDiscovery, onDatabaseOutage: configuration.outage.mode)
     }
 }

@@ -57,8 +57,8 @@ import Testing
                 "file:7:14: ledger.retention: expected at least 1d, or 0s to keep everything"
             ),
             (
-                "  on_database_outage: continue",
-                #"file:7:23: ledger.on_database_outage: "continue" is not supported yet; allowed: "hold""#
+                "  database_url: postgresql://localhost/ledger\n  on_database_outage: continue",
+                "file:8:23: ledger.on_database_outage: `continue` keeps a journal; name a folder for it by `state_directory`"
             ),
             (
                 "  history_api: {listen_addr: ':8081'}",

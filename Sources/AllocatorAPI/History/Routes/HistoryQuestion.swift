@@ -188,7 +188,7 @@ extension ProblemDetails {
             case .emptyWindow:
                 self.init(status: 400, title: "Bad Request", detail: "\(error).", parameter: "until")
             case .ambiguous: self.init(status: 400, title: "Bad Request", detail: "\(error).", parameter: "job")
-            case .notYetWritten, .beforeFirst, .nothingRecorded, .unknown:
+            case .notYetWritten, .beforeFirst, .nothingRecorded, .unknown, .unused:
                 self.init(status: 404, title: "Not Found", detail: "\(error).")
             }
         case let error as LedgerError:

@@ -1,0 +1,81 @@
+//
+// LedgerWriter+Recovery.swift: what the database says when it is back, for the values that decide what follows.
+//
+
+import PostgresDriver
+
+extension LedgerWriter {
+    /// What the database holds of the revisions that were served last.
+    ///
+    /// - Parameter mayBeReadOnly: Whether a server that takes no writes will do.
+    package func found(
+        of served: ServedRevisions, mayBeReadOnly: Bool = false
+    ) async throws -> ForkRepair.Found {
+        try await LedgerError.translating {
+            let connection = try await mayBeReadOnly ? readable() : connected()
+            // One statement: one snapshot.
+            let rows = try await connection.query(
+                """
+                SELECT h.revision, h.epoch, h.at, h.digest, (SELECT min(revision) FROM ledger.revision), v.revision, v.digest \
+                FROM ledger.head h LEFT JOIN ledger.revision v \
+                ON v.revision = ANY(\(served.items.map(\.revision.number))) WHERE h.name = 'allocator'
+                """)
+            guard let first = rows.first else { throw LedgerError.corrupted("ledger.head has no row") }
+            let head = try LedgerQueries.head(first)
+            var digests: [Int64: Digest32] = [:]
+            for row in rows {
+                guard let number = try row.decode(5, as: Int64?.self) else { continue }
+                digests[number] = Digest32(try row.decode(6, as: [UInt8].self))
+            }
+            return ForkRepair.Found(
+                head: head.revision.number == 0 ? nil : head,
+                oldest: try first.decode(4, as: Int64?.self).map { Revision($0) }, digests: digests)
+        }
+    }
+
+    /// Whether a gap was stated whose detail contains that text, which is a digest.
+    package func isStated(_ text: String) async throws -> Bool {
+        try await LedgerError.translating {
+            try await !connected().query(
+                "SELECT 1 FROM ledger.gap WHERE position(\(text)::text IN detail) > 0 LIMIT 1"
+            ).isEmpty
+        }
+    }
+
+    /// Leaves a request to state a gap, for whoever leads.
+    package func ask(toState gap: Gap, by who: String) async throws -> UUID128 {
+        try await LedgerError.translating { try await OperatorQueries.ask(.state(gap), by: who, connected()) }
+    }
+
+    /// Whether a request has been answered, in whatever way.
+    package func isDone(_ request: UUID128) async throws -> Bool {
+        try await LedgerError.translating {
+            if case .done? = try await OperatorQueries.find(request, connected())?.state { true } else { false }
+        }
+    }
+
+    /// What was recorded since a journal began.
+    package func since(_ journal: OutageJournal) async throws -> OutageJournal.Since {
+        try await LedgerError.translating {
+            let base = journal.base.head
+            let rows = try await connected().query(
+                """
+                SELECT revision, digest, change_id, replica, target_events + collector_events > 0 \
+                OR (ring, configuration) IS DISTINCT FROM (lag(ring) OVER w, lag(configuration) OVER w) FROM \
+                (SELECT * FROM ledger.revision WHERE revision >= \(base.revision.number) AND at >= \(base.at) \
+                ORDER BY revision LIMIT \(journal.revisionsToRead + 2)) v WINDOW w AS (ORDER BY revision) ORDER BY revision
+                """)
+            var since = OutageJournal.Since(digestAtBase: nil, revisions: [])
+            for row in rows {
+                if try row.decode(0, as: Int64.self) == base.revision.number {
+                    since.digestAtBase = Digest32(try row.decode(1, as: [UInt8].self))
+                } else {
+                    since.revisions.append(
+                        OutageJournal.RecordedRevision(
+                            changeID: try row.decode(2), replica: try row.decode(3), changesState: try row.decode(4)))
+                }
+            }
+            return since
+        }
+    }
+}

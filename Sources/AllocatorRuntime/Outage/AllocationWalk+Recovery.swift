@@ -1,0 +1,248 @@
+//
+// AllocationWalk+Recovery.swift: what the walk does when the database is back: what the journal holds becomes revisions, or
+// is stated as served; what the database has lost is recorded again.
+//
+// Everything here can be begun anew where it ended: entries are found by their change ids, statements by their texts.
+//
+
+import AllocationCore
+import AllocationLedger
+import Logging
+import PostgresDriver
+
+extension AllocationWalk {
+    // MARK: Beginning a term
+
+    /// Does what has to come before anything else of a term: the first revision after lost ones, the term's start, and what
+    /// the journal holds.
+    func recover(_ token: FencingToken) async throws {
+        let found = try await writer.found(of: publisher.served)
+        if case .lost(let lost) = ForkRepair.compare(publisher.served, with: found) {
+            if found.head.map({ $0.revision > lost.last }) ?? false {
+                // Another has gone on behind it.
+                try await load()
+                try await recordTermStart(token)
+                try await stateLost(lost, token)
+            } else {
+                try await repair(lost, token)
+            }
+        }
+        try await recordJournal(token)
+        outage.policy.recorded()
+        outage.isAlone = false
+    }
+
+    // MARK: Forks
+
+    /// Before a state is loaded: what was served has to be in the database, or the database has to be beyond it.
+    ///
+    /// - Throws: ``LedgerError/forked(_:)``.
+    func requireNothingLost(mayBeReadOnly: Bool) async throws {
+        let served = publisher.served
+        guard served.last != nil else { return }
+        let found = try await writer.found(of: served, mayBeReadOnly: mayBeReadOnly)
+        guard case .lost(let lost) = ForkRepair.compare(served, with: found) else { return }
+        guard let head = found.head, head.revision > lost.last else {
+            throw LedgerError.forked(
+                "the database has lost revisions that were served here, up to \(lost.last); it is at revision "
+                    + "\(found.head?.revision.number ?? 0)")
+        }
+        if token == nil { outage.lost = lost }
+    }
+
+    /// Records again what the database has lost, behind every number that can have been served.
+    ///
+    /// - Parameter lost: Nil: nothing is known to be, but it may.
+    private func repair(_ lost: LostRevisions?, _ token: FencingToken) async throws {
+        if let lost, token.epoch <= lost.epoch {
+            await outage.beginTerm(lost.epoch)
+            throw LedgerError.fenced(token)
+        }
+        if lost != nil, publisher.current == nil, await !startFromDisk() {
+            logger.error("the database has lost revisions, and nothing here has their content")
+        }
+        let start = try await writer.termStart(token)
+        let memory = lost != nil && publisher.current != nil ? (state, recordedPlacement, recordedConfiguration) : nil
+        let loaded = try await writer.load(into: AllocationLoader(table: table, strategy: settings.strategy))
+        guard let placement = memory?.1 ?? loaded.placement else {
+            throw LedgerError.refused("the database has lost all that was recorded, and nothing is kept here")
+        }
+        let change =
+            memory?.0.change(from: loaded.state, evidence: "the database lost what was recorded", placement: placement)
+            ?? AllocationChange(placement: placement)
+        try await leaveNumbersOut(behind: loaded.head, lost, change, configuration: memory?.2, token)
+        outage.pending = nil
+        try await load()
+        try await recordStart(start, token)
+    }
+
+    /// Records the revision that declares numbers unused, and brings the change with it.
+    private func leaveNumbersOut(
+        behind tip: LedgerHead?, _ lost: LostRevisions?, _ change: AllocationChange,
+        configuration: ConfigurationRecord?, _ token: FencingToken
+    ) async throws {
+        let last = tip?.revision.number ?? 0
+        // A change that is under way may have got a number too.
+        let served = (lost?.last.number ?? 0) + (outage.pending == nil ? 0 : 1)
+        let number = ForkRepair.next(after: max(last, served))
+        let now = try await writer.databaseTime()
+        let draft = RevisionDraft(
+            fork: Gap(
+                from: min(tip?.at ?? head?.at ?? now, now.advanced(by: .microseconds(-1))), to: now, cause: .fork,
+                detail: ForkRepair.statement(skipping: last + 1...number - 1, lost: lost)),
+            number: Revision(number), change: change, configuration: configuration)
+        logger.error(
+            "the database has lost revisions, or may have; going on behind them",
+            metadata: [
+                "lost": "\(lost?.items.count ?? 0)", "database_at": "\(last)", "goes_on_at": "\(number)",
+                "targets": "\(change.targets.count)",
+            ])
+        _ = try await writer.append(draft, fencedBy: token)
+    }
+
+    /// Where the database is another than the one that the tip was written to, it may lack what another replica has served.
+    func leaveNumbersOut(_ start: TermStart, _ token: FencingToken) async throws -> Bool {
+        guard start.mayHaveLost else { return false }
+        try await repair(nil, token)
+        return true
+    }
+
+    /// States what this process served and the database has lost, when others have gone on since.
+    private func stateLost(_ lost: LostRevisions, _ token: FencingToken) async throws {
+        try await recordGap(try await statement(of: lost), token)
+    }
+
+    private func statement(of lost: LostRevisions) async throws -> Gap? {
+        guard try await !writer.isStated(lost.items[lost.items.count - 1].digest.description) else { return nil }
+        let now = try await writer.databaseTime()
+        return Gap(
+            from: now.advanced(by: .microseconds(-1)), to: now, cause: .fork,
+            detail: "replica \(outage.holder) served revisions that the database lost: "
+                + lost.items.map { "\($0.revision) \($0.digest)" }.joined(separator: ", "))
+    }
+
+    // MARK: The journal
+
+    /// Makes revisions of what the journal holds, or states what was served from it.
+    private func recordJournal(_ token: FencingToken) async throws {
+        guard let folder = outage.folder, var journal = outage.journal else { return }
+        if !journal.holders.contains(token.holder) {
+            // So that whoever comes after this process knows its revisions. A disk that is full must not stop recording.
+            let record = JournalRecord.holder(token.holder)
+            if (try? await folder.append(record.piece(after: journal.tip))) != nil {
+                try journal.take(record)
+                outage.journal = journal
+            }
+        }
+        switch journal.recovery(try await writer.since(journal), by: token.holder) {
+        case .append(let place):
+            try await append(journal, from: place, token)
+            await folder.removeJournal()
+            outage.journal = nil
+            try await load()
+        case .stateServed(let place): try await stateServed(journal, from: place, token)
+        case .repairFork: try await stateServed(journal, from: 0, token)
+        }
+        outage.contents = []
+    }
+
+    private func append(_ journal: OutageJournal, from place: Int, _ token: FencingToken) async throws {
+        guard let folder = outage.folder, place < journal.entries.count else { return }
+        // What the writer has to know; what is served stays until all of it is recorded.
+        let loaded = try await writer.load(into: AllocationLoader(table: table, strategy: settings.strategy))
+        let start = try await writer.termStart(token)
+        if let placement = loaded.placement, loaded.head?.epoch != token.epoch {
+            if start.mayHaveLost {
+                try await leaveNumbersOut(
+                    behind: loaded.head, nil, AllocationChange(placement: placement), configuration: nil, token)
+            }
+            gap.beginTerm(at: start.acquiredAt)
+            _ = try await writer.append(RevisionDraft(start, placement: placement), fencedBy: token)
+        }
+        for (index, entry) in journal.entries.enumerated().dropFirst(place) {
+            guard let content = RecordedContent(try await folder.content(outage.contents[index]), into: table) else {
+                throw LedgerError.corrupted("entry \(entry.ordinal) of the journal cannot be read")
+            }
+            let draft = RevisionDraft(
+                changeID: entry.changeID, change: content.change, cause: .outageRecovered,
+                causeDetail: "journal entry \(entry.ordinal) \(entry.digest.shortText) of \(entry.cause): "
+                    + entry.causeDetail,
+                occurredAt: entry.occurredAt, configuration: content.configuration)
+            let committed = try await writer.append(draft, fencedBy: token)
+            logger.info(
+                "revision recorded",
+                metadata: [
+                    "revision": "\(committed.head.revision.number)", "cause": "\(draft.cause.rawValue)",
+                    "detail": "\(draft.causeDetail)", "occurred_at": "\(entry.occurredAt)",
+                ])
+        }
+        logger.notice(
+            "the journal is recorded", metadata: ["entries": "\(journal.entries.count)", "journal": "\(journal.tip)"])
+    }
+
+    private func stateServed(_ journal: OutageJournal, from place: Int, _ token: FencingToken) async throws {
+        try await load()
+        try await recordTermStart(token)
+        try await recordGap(try await statement(of: journal, from: place), token)
+        await putAside(journal)
+    }
+
+    /// Nil: nothing to state, or it is stated already.
+    private func statement(of journal: OutageJournal, from place: Int) async throws -> Gap? {
+        guard place < journal.entries.count, let times = journal.times,
+            try await !writer.isStated(journal.tip.description)
+        else { return nil }
+        return Gap(
+            from: times.from, to: max(.now(), times.to.advanced(by: .microseconds(1))), cause: .journal,
+            detail: journal.statement(from: place))
+    }
+
+    private func putAside(_ journal: OutageJournal) async {
+        guard let folder = outage.folder else { return }
+        let archive = await folder.archiveJournal(journal.tip.description)
+        outage.journal = nil
+        logger.notice(
+            "what was served from the journal is stated in the ledger; the journal is kept",
+            metadata: ["entries": "\(journal.entries.count)", "file": "\(archive)"])
+    }
+
+    // MARK: Not leading
+
+    /// Has whoever leads state what this process served: from its journal, or revisions that were lost.
+    func askToState() async {
+        guard token == nil, !outage.policy.isJournalling, case .following(leader: .some) = publisher.status.role,
+            outage.journal != nil || outage.lost != nil
+        else { return }
+        do {
+            try await askLeader()
+        } catch {
+            logger.debug("what was served is stated later", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func askLeader() async throws {
+        if let asked = outage.asked {
+            guard try await writer.isDone(asked) else { return }
+            outage.asked = nil
+            outage.lost = nil
+            if let journal = outage.journal { await putAside(journal) }
+            return
+        }
+        if let journal = outage.journal {
+            // Untouched, it becomes revisions when this process leads again; what is recorded already needs no more.
+            let place: Int
+            switch journal.recovery(try await writer.since(journal), by: outage.holder) {
+            case .append(let next) where next == journal.entries.count: return await putAside(journal)
+            case .append: return
+            case .stateServed(let next): place = next
+            case .repairFork: place = 0
+            }
+            guard let gap = try await statement(of: journal, from: place) else { return await putAside(journal) }
+            outage.asked = try await writer.ask(toState: gap, by: "replica \(outage.holder)")
+        } else if let lost = outage.lost, let gap = try await statement(of: lost) {
+            outage.asked = try await writer.ask(toState: gap, by: "replica \(outage.holder)")
+        } else {
+            outage.lost = nil
+        }
+    }
+}

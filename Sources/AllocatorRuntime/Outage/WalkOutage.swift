@@ -1,0 +1,49 @@
+//
+// WalkOutage.swift: what the walk keeps for times in which the database is away, or has come back without what it had.
+//
+
+import AllocationLedger
+import PostgresDriver
+
+/// The walk's part of an outage.
+struct WalkOutage: Sendable {
+    var policy: OutagePolicy
+    /// Where the last state and the journal are; nil: neither is kept.
+    let folder: OutageFolder?
+    /// This process in the ledger.
+    let holder: UUID128
+    /// Asks for a term above an epoch that was lost.
+    let beginTerm: @Sendable (_ epoch: Int64) async -> Void
+    /// What is in the journal; nil while there is none.
+    var journal: OutageJournal?
+    /// Where in its file the contents of its entries are.
+    var contents: [Range<Int64>] = []
+    /// A change that the state has, and that nothing has recorded.
+    var pending: RevisionDraft?
+    /// The term that this process led last.
+    var lastToken: FencingToken?
+    /// Discovery was asked for all it has since the journal took over.
+    var isAlone = false
+    /// What this process served and the database has lost, while another leads that has gone on behind it.
+    var lost: LostRevisions?
+    /// A statement that another process was asked to record.
+    var asked: UUID128?
+    /// When recording in the held term is tried again although the journal is in use.
+    var probesAt = ContinuousClock.now
+
+    init(
+        policy: OutagePolicy, folder: OutageFolder?, holder: UUID128,
+        beginTerm: @escaping @Sendable (_ epoch: Int64) async -> Void
+    ) {
+        self.policy = policy
+        self.folder = folder
+        self.holder = holder
+        self.beginTerm = beginTerm
+    }
+
+    /// Whether a journal is there that continues another revision: it has to be recorded before another can begin.
+    func hasOlderJournal(than head: LedgerHead?) -> Bool {
+        journal.map { $0.base.head.digest != head?.digest } ?? false
+    }
+}
+

@@ -1,0 +1,111 @@
+//
+// ForkProcessTests.swift: a standby is promoted that lacks commits which were served.
+//
+
+import Foundation
+import TestSupport
+import Testing
+
+/// Goal: what was served and lost is recorded again behind every number that can have been served; no number comes twice with
+/// other contents, none goes back at any replica, and the record says what was lost.
+///
+/// Method: a primary and a copy of it; the copy lags, the primary dies, the copy is promoted. Each replica is polled all the
+/// time.
+@ProcessTests @Suite struct ForkProcessTests {
+    @Test("One replica: what was lost is recorded again, and nothing that collectors are told changes")
+    func alone() throws {
+        let primary = try PlainServer()
+        let process = try OutageFixture.process(primary.url(), "hold")
+        try process.start()
+        try OutageFixture.waitUntilServed("10.0.0.39:80", process)
+        let standby = try primary.standby()
+        let both = try OutageFixture.process(primary.url(or: standby), "hold")
+        // The same folder's process, with both servers named.
+        #expect(process.stop() == 0)
+        try both.start()
+        try OutageFixture.waitUntilServed("10.0.0.39:80", both)
+        try both.write(file: "b.json", addresses: ["10.0.1.1:80"])
+        try OutageFixture.waitUntilServed("10.0.1.1:80", both)
+        try both.write(file: "c.json", addresses: ["10.0.2.1:80", "10.0.2.2:80"])
+        try OutageFixture.waitUntilServed("10.0.2.2:80", both)
+        let lost = try #require(try both.get("/jobs").revision)
+        let digest = try primary.value("SELECT encode(digest, 'hex') FROM ledger.head")
+        let before = try OutageFixture.bodies(both)
+        try primary.stop()
+        try standby.promote()
+        let kept = try #require(Int(try standby.value("SELECT revision FROM ledger.head")))
+        #expect(kept < lost)
+        try both.wait(for: "/jobs", seconds: 120) {
+            $0.revision ?? 0 > lost && $0.headers["target-ledger-stale-seconds"] == nil
+        }
+        let isSame = try OutageFixture.bodies(both) == before
+        #expect(isSame, "what was served changed by the repair")
+        let row = try #require(
+            try standby.sql(
+                "SELECT revision, cause_detail, targets_added, epoch FROM ledger.revision WHERE cause = 'fork_repaired'"
+            ).first)
+        #expect(Int(row[0]) == 100_000)
+        #expect(row[1].contains(" fork: revisions \(kept + 1)-99999 are not used: the database lost "), "\(row[1])")
+        #expect(row[1].contains("\(lost) \(digest)"))
+        #expect(row[2] == "3")
+        #expect(try standby.value("SELECT max(epoch) FROM ledger.term WHERE epoch < \(row[3])") != row[3])
+        #expect(try standby.value("SELECT count(*) FROM ledger.gap WHERE cause = 'fork'") == "1")
+        try OutageFixture.expectWhole(both, standby)
+        let verified = try both.run(["verify"])
+        #expect(verified.output.contains("GAP (declared)"), "\(verified.output)")
+        let report = try both.run(["report", "--since", "1h"])
+        #expect(report.output.contains("fork"), "\(report.output)")
+        let absent = try both.get("/api/v1/revisions/\(lost)")
+        #expect(absent.status == 404 && absent.text.contains("is not used"), "\(absent.text)")
+        // It goes on.
+        try both.write(file: "d.json", addresses: ["10.0.3.1:80"])
+        try OutageFixture.waitUntilServed("10.0.3.1:80", both)
+        #expect(both.stop() == 0)
+    }
+
+    @Test("Two replicas: neither ever serves a lower number, and both come to the repaired history")
+    func two() throws {
+        let primary = try PlainServer()
+        let first = try OutageFixture.process(primary.url(), "hold")
+        try first.start()
+        try OutageFixture.waitUntilServed("10.0.0.39:80", first)
+        #expect(first.stop() == 0)
+        let standby = try primary.standby()
+        let replicas = try (0..<2).map { _ in try OutageFixture.process(primary.url(or: standby), "hold") }
+        for replica in replicas {
+            try replica.start()
+            try replica.wait(for: "/jobs") { $0.status == 200 }
+        }
+        for number in 1...3 {
+            for replica in replicas { try replica.write(file: "b.json", addresses: ["10.0.1.\(number):80"]) }
+            for replica in replicas { try OutageFixture.waitUntilServed("10.0.1.\(number):80", replica) }
+        }
+        let lost = try #require(try replicas.compactMap { try $0.get("/jobs").revision }.max())
+        var highest = try replicas.map { try $0.get("/jobs").revision ?? 0 }
+        try primary.stop()
+        // The leader dies with it: who takes over has only followed.
+        replicas[0].kill()
+        try standby.promote()
+        let deadline = Date.now.addingTimeInterval(120)
+        while highest[1] < 100_000 {
+            let answer = try replicas[1].get("/jobs")
+            #expect(answer.status == 200)
+            let revision = answer.revision ?? 0
+            #expect(revision >= highest[1], "\(revision) after \(highest[1])")
+            highest[1] = max(highest[1], revision)
+            guard Date.now < deadline else {
+                throw AllocatorProcess.Failure(description: "never repaired:\n\(replicas[1].log.suffix(4000))")
+            }
+            usleep(20_000)
+        }
+        #expect(highest[1] > lost)
+        try replicas[0].start()
+        try OutageFixture.wait("both serve the same") {
+            try OutageFixture.bodies(replicas[0]) == OutageFixture.bodies(replicas[1])
+        }
+        let numbers = try standby.sql("SELECT count(*), count(DISTINCT revision) FROM ledger.revision")
+        #expect(numbers[0][0] == numbers[0][1])
+        try OutageFixture.expectWhole(replicas[1], standby)
+        for replica in replicas { replica.stop() }
+    }
+}
