@@ -31,10 +31,15 @@ enum LedgerQueries {
 
     /// Proves inside a transaction that the term is not over, and keeps it so until the transaction ends: a takeover
     /// changes the epoch, which is a key, and waits for FOR KEY SHARE; a renewal does not wait.
+    ///
+    /// A term ends with its server: a standby that took over may lack what was committed last and served by others, and
+    /// would give the same numbers again. The next term leaves them out.
     static func fenceStatement(_ token: FencingToken) -> SQL {
         """
-        SELECT 1 FROM ledger.lease WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch) \
-        AND expires_at > clock_timestamp() FOR KEY SHARE
+        SELECT 1 FROM ledger.lease l WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch) \
+        AND expires_at > clock_timestamp() AND NOT EXISTS (SELECT FROM ledger.term t, ledger.server_identity() s \
+        WHERE t.epoch = l.epoch AND (t.system_identifier <> s.system_identifier OR t.timeline <> s.timeline)) \
+        FOR KEY SHARE OF l
         """
     }
 

@@ -16,6 +16,9 @@ enum LeaseQueries {
     /// Where the server is another than the one that the tip was written to, epochs that were used may have been lost: the
     /// new one is far above them.
     ///
+    /// A lease that was renewed in the far future is nobody's either: the server's clock was set back, and would have to get
+    /// there again before it runs out. Whoever holds it is fenced like any other whose term is over.
+    ///
     /// - Parameters:
     ///   - sawOutage: Whether this process lived and could not reach the database before.
     ///   - configuration: What it would record; nil: whatever others have, it may lead.
@@ -36,7 +39,9 @@ enum LeaseQueries {
                 acquired_at = clock_timestamp(), renewed_at = clock_timestamp(), \
                 expires_at = clock_timestamp() + make_interval(secs => \(timeToLive)) \
                 FROM (SELECT name, holder, renewed_at FROM ledger.lease WHERE name = 'allocator' \
-                AND expires_at <= clock_timestamp() AND NOT \(ReplicaQueries.isSuperseded(configuration, holder)) \
+                AND (expires_at <= clock_timestamp() OR \
+                renewed_at > clock_timestamp() + make_interval(secs => \(timeToLive))) \
+                AND NOT \(ReplicaQueries.isSuperseded(configuration, holder)) \
                 FOR UPDATE) old WHERE l.name = old.name RETURNING l.epoch, old.holder, old.renewed_at
                 """)
             guard let row = rows.first else { return nil }

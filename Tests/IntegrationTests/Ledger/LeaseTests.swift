@@ -108,6 +108,44 @@ import Testing
         }
     }
 
+    @Test(
+        "A lease from before the server's clock was set back does not hold everybody off until the clock gets there again"
+    )
+    func clockSetBack() async throws {
+        try await LedgerFixture.with { ledger in
+            let connection = try await connect(ledger)
+            try await ledger.script(
+                "UPDATE ledger.lease SET renewed_at = clock_timestamp() + interval '1 hour', "
+                    + "expires_at = clock_timestamp() + interval '1 hour 10 s'")
+            #expect(try await acquire(connection) == ledger.token.epoch + 1)
+            // A little ahead is what it may be while a clock is corrected.
+            try await ledger.script("UPDATE ledger.lease SET renewed_at = clock_timestamp() + interval '5 min'")
+            #expect(try await acquire(connection) == nil)
+            await connection.close()
+        }
+    }
+
+    @Test("A term ends with its server: on one that took over it is refused, and the next one may write")
+    func anotherServer() async throws {
+        try await LedgerFixture.with { ledger in
+            let change = ledger.collectors(["a"])
+            // As if the term had begun before a standby was promoted.
+            try await ledger.script("ALTER TABLE ledger.term DISABLE TRIGGER USER")
+            try await ledger.script("UPDATE ledger.term SET timeline = timeline - 1")
+            try await ledger.script("ALTER TABLE ledger.term ENABLE TRIGGER USER")
+            let error = await #expect(throws: LedgerError.self) { try await ledger.append(change) }
+            guard case .fenced? = error else {
+                Issue.record("not fenced: \(String(describing: error))")
+                return
+            }
+            var successor = try await LedgerFixture(ledger.configuration)
+            let joined = successor.collectors(["a"])
+            try await successor.append(joined, cause: .membership)
+            #expect(try await ledger.number("SELECT revision FROM ledger.head") == 1)
+            await successor.writer.close()
+        }
+    }
+
     @Test("A renewal passes a write that is under way; a takeover waits for it")
     func renewalPasses() async throws {
         try await LedgerFixture.with { ledger in
