@@ -153,6 +153,11 @@ let package = Package(
         .testTarget(
             name: "AllocationLedgerTests",
             dependencies: ["TestSupport", "AllocationLedger", "AllocationCore", "PostgresDriver"]),
+        // Whole clusters in one process, from one seed each.
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: ["TestSupport", "AllocatorRuntime", "AllocationCore", "AllocationLedger", "PostgresDriver"]
+        ),
         .testTarget(
             name: "AllocatorRuntimeTests",
             dependencies: [

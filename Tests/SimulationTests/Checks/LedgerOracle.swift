@@ -1,0 +1,247 @@
+//
+// LedgerOracle.swift: knows everything that was ever committed and checks each step against the rules.
+//
+
+import AllocationCore
+import PostgresDriver
+
+@testable import AllocationLedger
+
+/// The judge. It sees the database's commits before anybody else does, and everything that a replica serves.
+final class LedgerOracle {
+    private struct Committed {
+        var row: RevisionRow
+        var targets: [TargetPlace: TargetRow]
+        var collectors: Set<String>
+    }
+
+    private unowned let cluster: Cluster
+    private var simulation: Simulation { cluster.simulation }
+    private var committed: [Digest32: Committed] = [:]
+    private var holders: [Int64: UUID128] = [:]
+    /// By number, of what was ever served.
+    private var servedDigests: [Int64: Digest32] = [:]
+    /// Those that were served and then lost.
+    private var lostNumbers: Set<Int64> = []
+    private(set) var lossCount = 0
+    private var journal: [Digest32: Journalled] = [:]
+    /// The entries that a journal had when this was its tip.
+    private var covered: [String: [Digest32]] = [:]
+    private var statements: [String] = []
+    private var recordedChanges: Set<UUID128> = []
+    private(set) var commitCount = 0
+    private(set) var publishCount = 0
+
+    init(_ cluster: Cluster) { self.cluster = cluster }
+
+    // MARK: Commits
+
+    func committed(_ row: RevisionRow, _ before: LedgerTables, _ after: LedgerTables) {
+        commitCount += 1
+        simulation.note(
+            "db",
+            "revision \(row.number) of epoch \(row.epoch) by \(cluster.name(of: row.holder)): "
+                + "\(row.cause.rawValue), \(row.targets.count) targets, \(row.collectors.count) collectors")
+        if after.lease.epoch != row.epoch || after.lease.holder != row.holder {
+            simulation.violate(.oneWriter, "revision \(row.number) of epoch \(row.epoch) in epoch \(after.lease.epoch)")
+        }
+        if holders[row.epoch, default: row.holder] != row.holder {
+            simulation.violate(.oneWriter, "epoch \(row.epoch) has two holders")
+        }
+        holders[row.epoch] = row.holder
+        checkNumber(row, before)
+        if row.previous != before.head?.digest ?? .zero || row.sealed().digest != row.digest {
+            simulation.violate(.chain, "revision \(row.number)")
+        }
+        if let head = before.head, row.at <= head.at { simulation.violate(.chain, "time goes back at \(row.number)") }
+        if before.revision(of: row.changeID) != nil {
+            simulation.violate(.onceOnly, "revision \(row.number) repeats a change")
+        }
+        // What is recorded again has the reasons that two states show.
+        if row.cause != .forkRepaired, row.cause != .outageRecovered {
+            for event in row.targets { check(event, row, before, after) }
+            for event in row.collectors { check(event, row, before) }
+        }
+        recordedChanges.insert(row.changeID)
+        for gap in row.gaps where gap.cause == "journal" { statements.append(gap.detail) }
+        committed[row.digest] = Committed(row: row, targets: after.targets, collectors: after.collectors)
+    }
+
+    private func checkNumber(_ row: RevisionRow, _ before: LedgerTables) {
+        let last = before.head?.revision.number ?? 0
+        if row.number != last + 1 {
+            let skipped = ForkRepair.skipped(in: row.detail)
+            if skipped != last + 1...max(last + 1, row.number - 1) || row.number <= last + 1 {
+                simulation.violate(.numbers, "\(row.number) follows \(last)")
+            }
+        }
+        if let other = servedDigests[row.number], other != row.digest {
+            simulation.violate(.numbers, "\(row.number) was served with another digest before it was lost")
+        }
+    }
+
+    /// A standby without them has taken over.
+    func lost(_ rows: [RevisionRow]) {
+        lossCount += rows.count
+        for row in rows where servedDigests[row.number] == row.digest { lostNumbers.insert(row.number) }
+    }
+
+    private func check(_ event: TargetEventRow, _ row: RevisionRow, _ before: LedgerTables, _ after: LedgerTables) {
+        let what = "\(event.place.job)/\(event.place.identity.rawValue) at revision \(row.number)"
+        if before.targets[event.place] != event.before {
+            simulation.violate(.replay, "\(what) was not as its event says")
+        }
+        guard let now = event.after else {
+            if event.reason != .vanished || cluster.sight(of: row.holder)?.hasMissed(event.place) != true {
+                simulation.violate(.emptied, "\(what): \(event.reason.code)")
+            }
+            return
+        }
+        if let name = now.collector, !after.collectors.contains(name) {
+            simulation.violate(.reason, "\(what) goes to \(name), who is not there")
+        }
+        guard let old = event.before, old.collector != now.collector else { return }
+        let isTrue =
+            switch event.reason {
+            case .collectorLeft: old.collector.map { !after.collectors.contains($0) } ?? false
+            case .collectorJoined: row.collectors.contains { $0.kind == .joined && $0.name == now.collector }
+            default: false
+            }
+        if !isTrue { simulation.violate(.reason, "\(what) moves for \(event.reason.code)") }
+    }
+
+    private func check(_ event: CollectorEventRow, _ row: RevisionRow, _ before: LedgerTables) {
+        let isThere = before.collectors.contains(event.name)
+        switch event.kind {
+        case .joined:
+            if isThere { simulation.violate(.replay, "\(event.name) joins twice at revision \(row.number)") }
+        case .left:
+            if !isThere { simulation.violate(.replay, "\(event.name) leaves twice at revision \(row.number)") }
+            if cluster.sight(of: row.holder)?.missedCollectors.contains(event.name) != true {
+                simulation.violate(.emptied, "\(event.name) leaves at revision \(row.number)")
+            }
+        case .ready, .notReady, .nodeChanged: break
+        }
+    }
+
+    // MARK: What goes to a journal
+
+    private struct Journalled {
+        var changeID: UUID128
+        var state: AllocationState
+        var targets: [TargetPlace: TargetRow]
+        var collectors: Set<String>
+        var wasServed = false
+    }
+
+    /// An entry is about to be written; what it says will be served.
+    func journalling(_ entry: JournalEntry, _ row: RevisionRow, _ state: AllocationState, by replica: Replica) {
+        for event in row.targets where event.after == nil && !replica.sight.hasMissed(event.place) {
+            simulation.violate(.emptied, "\(event.place) in the journal of \(replica.process.name)")
+        }
+        let (targets, collectors) = Self.content(state)
+        journal[entry.digest] = Journalled(
+            changeID: entry.changeID, state: state, targets: targets, collectors: collectors)
+    }
+
+    /// What a statement that names the journal's tip covers.
+    func journalled(_ whole: OutageJournal) {
+        covered["\(whole.tip)"] = whole.entries.map(\.digest)
+    }
+
+    func state(after position: JournalPosition) -> AllocationState? { journal[position.digest]?.state }
+
+    // MARK: What is served
+
+    func published(
+        _ head: LedgerHead, _ position: JournalPosition?, _ state: AllocationState, by replica: Replica
+    ) {
+        publishCount += 1
+        replica.note("serves revision \(head.revision.number)\(position.map { ", entry \($0.ordinal)" } ?? "")")
+        if let position {
+            guard let entry = journal[position.digest], Self.content(state) == (entry.targets, entry.collectors) else {
+                return simulation.violate(.served, "\(replica.process.name) at entry \(position.ordinal)")
+            }
+            journal[position.digest]?.wasServed = true
+            return
+        }
+        guard let committed = committed[head.digest] else {
+            return simulation.violate(
+                .served, "\(replica.process.name) serves \(head.revision), which was never committed")
+        }
+        if servedDigests[head.revision.number, default: head.digest] != head.digest {
+            simulation.violate(.numbers, "\(head.revision) is served with two digests")
+        }
+        servedDigests[head.revision.number] = head.digest
+        if cluster.isLost(committed.row) { lostNumbers.insert(committed.row.number) }
+        guard committed.row.head == head else {
+            return simulation.violate(.served, "\(replica.process.name) names \(head.revision) wrongly")
+        }
+        let (targets, present) = Self.content(state)
+        if targets != committed.targets || present != committed.collectors {
+            simulation.violate(
+                .served,
+                "\(replica.process.name) at \(head.revision): \(targets.count) targets, \(state.collectorNames), not "
+                    + "\(committed.targets.count), \(committed.collectors.sorted())")
+        }
+    }
+
+    static func content(_ state: AllocationState) -> ([TargetPlace: TargetRow], Set<String>) {
+        var targets: [TargetPlace: TargetRow] = [:]
+        let (jobs, collectors) = (state.jobNames, state.collectorTable)
+        state.forEachTarget { job, identity, target in
+            let place = TargetPlace(job: jobs[Int(job.rawValue)], identity: identity)
+            targets[place] = TargetRow(
+                labels: target.labels, address: target.address,
+                collector: target.collector.map { collectors[Int($0.rawValue)].name })
+        }
+        return (targets, Set(state.collectorNames))
+    }
+
+    // MARK: All the time
+
+    /// At most one process trusts a lease, unless the database's clock or memory was tampered with.
+    func checkTrust() {
+        guard !cluster.plan.canBreakLeases else { return }
+        var trusting: Replica?
+        for replica in cluster.replicas where replica.process.isAlive {
+            guard let epoch = replica.lease.heldEpoch,
+                replica.isTrusted(FencingToken(holder: replica.holder, epoch: epoch))
+            else { continue }
+            if let other = trusting {
+                simulation.violate(.oneTrusted, "\(other.process.name) and \(replica.process.name)")
+            }
+            trusting = replica
+        }
+    }
+
+    /// After the faults have ended and nothing has changed for a while.
+    func checkEnd() {
+        let database = cluster.database
+        guard let head = database.tables.head else { return simulation.violate(.catchUp, "nothing is recorded") }
+        for replica in cluster.replicas where replica.published != head {
+            simulation.violate(
+                .catchUp,
+                "\(replica.process.name) serves \(replica.published?.revision.number ?? 0), not \(head.revision)")
+        }
+        let stated = Set(covered.filter { tip, _ in statements.contains { $0.contains(tip) } }.flatMap(\.value))
+        for (digest, entry) in journal where entry.wasServed && !recordedChanges.contains(entry.changeID) {
+            if !stated.contains(digest) {
+                simulation.violate(.lost, "an entry of a journal was served, and nothing says so")
+            }
+        }
+        let skipped = database.tables.revisions.compactMap { ForkRepair.skipped(in: $0.detail) }
+        for number in lostNumbers.sorted() where !skipped.contains(where: { $0.contains(number) }) {
+            simulation.violate(.lost, "revision \(number) was served and lost, and nothing says so")
+        }
+        var targets: Set<TargetPlace> = []
+        for place in Truth.places {
+            for target in cluster.truth.found(at: place) {
+                targets.insert(TargetPlace(job: place.job, identity: target.identity))
+            }
+        }
+        if Set(database.tables.targets.keys) != targets || database.tables.collectors != cluster.truth.collectors {
+            simulation.violate(.catchUp, "the ledger does not hold what there is")
+        }
+    }
+}

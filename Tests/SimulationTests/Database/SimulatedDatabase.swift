@@ -1,0 +1,242 @@
+//
+// SimulatedDatabase.swift: a PostgreSQL server as far as the protocol can tell: rows with locks, transactions, sessions,
+// a clock of its own, and the ways in which it fails.
+//
+// Two rows are locked, as in the real ledger: the lease's and the head's. Who waits for a row waits until the
+// transaction that has it ends, or for lock_timeout.
+//
+
+import AllocationCore
+import PostgresDriver
+
+@testable import AllocationLedger
+
+/// The server.
+final class SimulatedDatabase {
+    enum Row: Int { case lease, head }
+
+    /// As PostgreSQL's row locks of these names.
+    enum Mode {
+        case keyShare, noKeyUpdate, update
+
+        func conflicts(with other: Mode) -> Bool {
+            switch (self, other) {
+            case (.update, _), (_, .update), (.noKeyUpdate, .noKeyUpdate): true
+            case (.keyShare, _), (_, .keyShare): false
+            }
+        }
+    }
+
+    private struct Holder {
+        let session: ServerSession
+        let mode: Mode
+    }
+
+    private struct Waiter {
+        let number: Int
+        let session: ServerSession
+        let mode: Mode
+        let then: (Bool) -> Void
+    }
+
+    static let lockTimeout = SimulatedTime.seconds(10)
+    static let idleInTransactionTimeout = SimulatedTime.seconds(15)
+
+    let simulation: Simulation
+    private(set) var tables = LedgerTables() {
+        didSet {
+            guard hasStandby else { return }
+            if past.count >= 64 { past.removeFirst(32) }
+            past.append((simulation.now, oldValue))
+        }
+    }
+    private(set) var isUp = true
+    var isReadOnly = false
+    var isFull = false
+    /// What each statement takes longer.
+    var slowness: SimulatedTime = 0
+    /// Of its clock, against the true time.
+    var clockOffset: SimulatedTime = 0
+    /// Counts promotions, as PostgreSQL does.
+    private(set) var timeline = 1
+    /// What a standby may have received, oldest first; empty unless there is one.
+    private var past: [(at: SimulatedTime, tables: LedgerTables)] = []
+    var hasStandby = false
+    private var holders: [[Holder]] = [[], []]
+    private var waiters: [[Waiter]] = [[], []]
+    private var waiterCount = 0
+    private var sessions: [ServerSession] = []
+    /// Told of each commit of a revision, before anybody else is.
+    var onCommit: (RevisionRow, _ before: LedgerTables, _ after: LedgerTables) -> Void = { _, _, _ in }
+
+    init(_ simulation: Simulation) { self.simulation = simulation }
+
+    var clock: Timestamp {
+        Timestamp(microsecondsSince1970: SimulatedProcess.wallOrigin + simulation.now + clockOffset)
+    }
+
+    // MARK: Sessions
+
+    /// Nil: nobody listens there.
+    func open() -> ServerSession? {
+        guard isUp else { return nil }
+        let session = ServerSession(self)
+        sessions.removeAll { !$0.isAlive }
+        sessions.append(session)
+        return session
+    }
+
+    /// kill -9: sessions end, what is not committed is undone.
+    func crash() {
+        isUp = false
+        endSessions()
+        simulation.note("db", "crashes at revision \(tables.head?.revision.number ?? 0)")
+    }
+
+    /// A standby takes over that lacks what was committed of late.
+    ///
+    /// - Parameter lag: How far it was behind.
+    /// - Returns: The revisions that are lost.
+    func promote(lag: SimulatedTime) -> [RevisionRow] {
+        crash()
+        timeline += 1
+        let before = tables
+        // What was there at that instant is what the first change after it replaced.
+        var kept = past.first { $0.at >= simulation.now - lag }?.tables ?? tables
+        // A standby without a ledger is none.
+        if kept.revisions.isEmpty { kept = tables }
+        past = []
+        hasStandby = false
+        tables = kept
+        hasStandby = true
+        start()
+        return Array(before.revisions.dropFirst(kept.revisions.count))
+    }
+
+    func start() {
+        isUp = true
+        simulation.note("db", "is up, timeline \(timeline)")
+    }
+
+    /// Sessions that listen hear nothing any more, and do not know.
+    func deafen() { for session in sessions where session.isListening { session.isDeaf = true } }
+
+    /// pg_terminate_backend for all.
+    func endSessions() {
+        for session in sessions { session.end() }
+        sessions = []
+    }
+
+    // MARK: Locks
+
+    /// Calls `then` with true once the session has the row, with false when it waited too long.
+    func lock(_ row: Row, _ mode: Mode, _ session: ServerSession, _ then: @escaping (Bool) -> Void) {
+        if isFree(row, for: mode, session) {
+            holders[row.rawValue].append(Holder(session: session, mode: mode))
+            return then(true)
+        }
+        waiterCount += 1
+        let number = waiterCount
+        waiters[row.rawValue].append(Waiter(number: number, session: session, mode: mode, then: then))
+        simulation.after(Self.lockTimeout) { [self] in
+            guard let place = waiters[row.rawValue].firstIndex(where: { $0.number == number }) else { return }
+            waiters[row.rawValue].remove(at: place).then(false)
+        }
+    }
+
+    private func isFree(_ row: Row, for mode: Mode, _ session: ServerSession) -> Bool {
+        holders[row.rawValue].allSatisfy { $0.session === session || !$0.mode.conflicts(with: mode) }
+    }
+
+    /// Ends the transaction: its locks go, and those who waited get theirs.
+    func unlockAll(of session: ServerSession) {
+        for row in [Row.lease, .head] {
+            holders[row.rawValue].removeAll { $0.session === session }
+            waiters[row.rawValue].removeAll { $0.session === session }
+        }
+        for row in [Row.lease, .head] {
+            while let place = waiters[row.rawValue].firstIndex(where: { isFree(row, for: $0.mode, $0.session) }) {
+                let waiter = waiters[row.rawValue].remove(at: place)
+                holders[row.rawValue].append(Holder(session: waiter.session, mode: waiter.mode))
+                waiter.then(true)
+            }
+        }
+    }
+
+    // MARK: Statements
+
+    func commit(_ row: RevisionRow) {
+        let before = tables
+        tables.append(row)
+        onCommit(row, before, tables)
+        notify(.revision(row.number))
+    }
+
+    /// Tells all who listen.
+    func notify(_ notification: Notification) {
+        for session in sessions where session.isListening {
+            simulation.after(simulation.seconds(0.0001...0.001)) { session.notify(notification) }
+        }
+    }
+
+    func ask(_ id: UUID128, _ gap: Gap) { tables.requests.append((id, gap, false)) }
+
+    func finish(_ id: UUID128) {
+        if let index = tables.requests.firstIndex(where: { $0.id == id }) { tables.requests[index].isDone = true }
+    }
+
+    /// As LeaseQueries.acquire.
+    func acquire(
+        _ holder: UUID128, _ address: String, _ timeToLive: Duration, sawOutage: Bool, above lost: Int64
+    ) -> Int64? {
+        let isFromFuture = tables.lease.renewedAt.map { $0 > clock.advanced(by: timeToLive) } ?? false
+        guard tables.lease.expiresAt <= clock || isFromFuture else { return nil }
+        let old = tables.lease
+        let promotions = Int64(tables.writer.map { timeline - $0.timeline } ?? 0)
+        let epoch = max(old.epoch, lost) + (promotions > 0 ? ForkRepair.epochStride * promotions : 1)
+        tables.lease = LeaseRow(
+            holder: holder, epoch: epoch, address: address, expiresAt: clock.advanced(by: timeToLive),
+            renewedAt: clock)
+        for index in tables.terms.indices where tables.terms[index].endReason == nil {
+            tables.terms[index].endReason = "lease expired"
+        }
+        var term = TermRow(epoch: epoch, holder: holder, address: address, acquiredAt: clock, timeline: timeline)
+        if let head = tables.head {
+            let wasStopped = tables.terms.last?.endReason == LeaseQueries.stopped
+            let otherwise: Gap.Cause = sawOutage ? .databaseOutage : old.holder == holder ? .leaseLost : .crashed
+            term.recordedUntil = max(head.at, old.renewedAt ?? head.at)
+            term.gapCause = wasStopped ? .stopped : otherwise
+        }
+        tables.terms.append(term)
+        simulation.note("db", "lease: epoch \(epoch) to \(address)")
+        return epoch
+    }
+
+    /// As LeaseQueries.renew.
+    func renew(_ token: FencingToken, _ timeToLive: Duration) -> Timestamp? {
+        guard tables.lease.holder == token.holder, tables.lease.epoch == token.epoch else { return nil }
+        tables.lease.renewedAt = clock
+        tables.lease.expiresAt = clock.advanced(by: timeToLive)
+        return clock
+    }
+
+    /// As LeaseQueries.release.
+    func release(_ token: FencingToken) {
+        guard tables.lease.holder == token.holder, tables.lease.epoch == token.epoch else { return }
+        tables.lease.renewedAt = clock
+        tables.lease.expiresAt = clock
+        if let index = tables.terms.lastIndex(where: { $0.epoch == token.epoch }) {
+            tables.terms[index].endReason = LeaseQueries.stopped
+        }
+        notify(.leaseIsFree)
+    }
+
+    /// Whether the fence would let that term write now.
+    ///
+    /// - Parameter anywhere: Also on another server than the one that gave the lease.
+    func passesFence(_ token: FencingToken, anywhere: Bool) -> Bool {
+        let isHere = tables.terms.last { $0.epoch == token.epoch }?.timeline == timeline
+        return (isHere || anywhere) && tables.lease.holder == token.holder && tables.lease.epoch == token.epoch
+            && tables.lease.expiresAt > clock
+    }
+}

@@ -1,0 +1,283 @@
+//
+// Replica+Walk.swift: what AllocationWalk does: an input becomes a change, the change a revision, the revision what is
+// served.
+//
+
+import AllocationCore
+import PostgresDriver
+
+@testable import AllocationLedger
+@testable import AllocatorRuntime
+
+extension Replica {
+    func walk() async throws {
+        openDisk()
+        if let kept = disk.kept, proceeds { served.take(kept.head) }
+        var pause = Duration.milliseconds(100)
+        while published == nil {
+            do {
+                try await load()
+                break
+            } catch let failure as AppendFailure {
+                if failure.fault == .died { throw Fault.died }
+                if startFromDisk() { break }
+            }
+            try await process.sleep(pause)
+            pause = min(pause * 2, .seconds(5))
+        }
+        while true { try await take(next()) }
+    }
+
+    // MARK: Inputs
+
+    private func take(_ input: WalkInput) async throws {
+        switch input {
+        case .waiting:
+            isWaiting = true
+            outage.policy.otherLeads(epoch: nil)
+            outage.isAlone = false
+        case .lost:
+            note("loses the lease")
+            token = nil
+            isWaiting = true
+            outage.policy.failed(now: process.now)
+        case .leaseRecovered(let outage):
+            try await step { token in
+                guard !self.gap.isOpen, let head = self.head else { return }
+                try await self.recordGap(
+                    self.gap.gap(from: max(outage.from, head.at), to: outage.to, because: outage.reason), token)
+                self.outage.policy.recorded()
+            }
+        case .leading(let granted):
+            note("leads in epoch \(granted.epoch)")
+            token = granted
+            isWaiting = false
+            outage.lastToken = granted
+            outage.policy.leads(epoch: granted.epoch)
+            try await step { try await self.beginTerm($0) }
+        case .discovery:
+            guard token != nil || outage.isAlone else { return }
+            try await step { try await self.takeDiscovery($0) }
+        case .collectors: try await step { try await self.takeCollectors($0) }
+        case .tick:
+            try await step { try await self.takeRequests($0) }
+            if token == nil { try await goOnAlone() }
+        case .look:
+            if token == nil { try await follow() }
+        }
+    }
+
+    /// As AllocationWalk.step.
+    private func step(_ body: (FencingToken) async throws -> Void) async throws {
+        if journalsNow() {
+            guard let token, process.now >= outage.probesAt else { return try await journalStep(body) }
+            // The lease is held, and what could not be written before may be possible by now.
+            outage.probesAt = process.now + .seconds(2)
+            needsLoad = true
+            do {
+                try await recover(token)
+                // What was loaded on the way has nothing of this process's discovery.
+                needsLoad = true
+            } catch let failure as AppendFailure where failure.kind == .passing && failure.fault != .died {
+                return try await journalStep(body)
+            } catch let failure as AppendFailure where failure.kind == .fenced {
+                self.token = nil
+                return endTerm(token)
+            } catch let failure as AppendFailure where failure.kind == .lasting { return }
+        }
+        guard let token else { return }
+        do {
+            if needsLoad { try await beginTerm(token) }
+            try await body(token)
+            try await closeGap(token)
+        } catch let failure as AppendFailure {
+            if failure.fault == .died { throw Fault.died }
+            needsLoad = true
+            note("a step fails: \(failure)")
+            noteFailure(failure)
+            if case .fenced = failure.kind {
+                self.token = nil
+                endTerm(token)
+            }
+        }
+    }
+
+    func noteFailure(_ failure: AppendFailure) {
+        guard failure.kind == .passing else { return }
+        outage.policy.failed(now: process.now)
+        gap.failed(certainUntil: [head?.at, lastRenewal].compactMap(\.self).max(), because: "\(failure)")
+    }
+
+    private func beginTerm(_ token: FencingToken) async throws {
+        try await recover(token)
+        try await reachHead()
+        try await recordTermStart(token)
+        try await recordConfiguration(token)
+        try await takeCollectors(token)
+        requestFullHandOver()
+    }
+
+    func requestFullHandOver() {
+        changed.formUnion(sight.groups.keys)
+        send(.discovery)
+    }
+
+    func recordTermStart(_ token: FencingToken) async throws {
+        guard let head, head.epoch != token.epoch else { return }
+        guard case .term(let row?, let writer) = try await ask(.termStart(token.epoch)) else { return }
+        if let writer, mayHaveLost(before: writer, now: row), !mutations.contains(.reusesNumbers) {
+            return try await repair(nil, token)
+        }
+        try await recordStart(row, token)
+    }
+
+    func recordStart(_ row: TermRow, _ token: FencingToken) async throws {
+        let start = start(of: row)
+        gap.beginTerm(at: start.acquiredAt)
+        try await append(
+            AllocationChange(placement: state.placement), .termStart, start.detail,
+            gaps: [start.gap].compactMap(\.self), token)
+    }
+
+    func start(of row: TermRow) -> TermStart {
+        var start = TermStart(epoch: row.epoch, address: row.address, acquiredAt: row.acquiredAt, gap: nil)
+        if let until = row.recordedUntil, until < row.acquiredAt {
+            start.gap = Gap(from: until, to: row.acquiredAt, cause: row.gapCause ?? .crashed, detail: "before")
+        }
+        return start
+    }
+
+    func mayHaveLost(before: TermRow, now: TermRow) -> Bool {
+        ForkRepair.mayHaveLost(
+            before: .init(systemIdentifier: 1, timeline: Int32(before.timeline)),
+            now: .init(systemIdentifier: 1, timeline: Int32(now.timeline)))
+    }
+
+    func recordGap(_ gap: Gap?, _ token: FencingToken) async throws {
+        guard let gap else { return }
+        try await append(
+            AllocationChange(placement: state.placement), .outageRecovered, gap.statement, gaps: [gap], token)
+    }
+
+    private func closeGap(_ token: FencingToken) async throws {
+        guard gap.isOpen else { return }
+        let open = gap
+        do {
+            guard case .clock(let now) = try await ask(.clock) else { return }
+            try await recordGap(gap.ended(at: now), token)
+        } catch {
+            gap = open
+            throw error
+        }
+    }
+
+    func recordConfiguration(_ token: FencingToken) async throws {
+        guard head != nil || sight.collectors != nil else { return }
+        let change = state.apply(configuredJobs: Set(Truth.jobs))
+        guard !change.isEmpty || head == nil else { return }
+        try await append(change, head == nil ? .bootstrap : .configuration, "configuration", token)
+    }
+
+    func takeCollectors(_ token: FencingToken) async throws {
+        guard let present = sight.collectors else { return }
+        if head == nil { try await recordConfiguration(token) }
+        guard head != nil else { return }
+        let change = state.apply(
+            collectors: present.sorted().map { Collector(name: $0) }, isSynchronised: true, evidence: "the watch")
+        guard !change.isEmpty else { return }
+        try await append(change, .membership, "the watch", token)
+    }
+
+    private func takeDiscovery(_ token: FencingToken) async throws {
+        guard head != nil else {
+            try await recordConfiguration(token)
+            return requestFullHandOver()
+        }
+        let places = changed.sorted()
+        changed = []
+        var updates: [JobUpdate] = []
+        for job in Truth.jobs {
+            let sources = places.filter { $0.job == job }.map { place in
+                SourceUpdate(
+                    key: SourceKey(provider: "p", source: place.source), targets: sight.groups[place] ?? [])
+            }
+            let isSynchronised = sight.isSynchronised(job) || mutations.contains(.removesBeforeSynchronised)
+            updates.append(JobUpdate(job: job, sources: sources, isSynchronised: isSynchronised))
+        }
+        let change = state.apply(discovery: updates)
+        if !change.isEmpty { try await append(change, .discovery, "discovery", token) }
+    }
+
+    // MARK: Appending
+
+    private func append(
+        _ change: AllocationChange, _ cause: Cause, _ detail: String, gaps: [Gap] = [], _ token: FencingToken
+    ) async throws {
+        head = try await commit(draft(change, cause, detail, gaps), token)
+        publish()
+    }
+
+    func draft(_ change: AllocationChange, _ cause: Cause, _ detail: String, _ gaps: [Gap]) -> SimulatedDraft {
+        let changeID = UUID128(high: simulation.bits(), low: simulation.bits())
+        return SimulatedDraft(changeID: changeID, change: change, cause: cause, detail: detail, gaps: gaps)
+    }
+
+    func publish(fromLedger: Bool = false) {
+        guard let head, process.isAlive else { return }
+        if !fromLedger, outage.policy.isJournalling { publishedJournal = outage.journal?.position }
+        if let published, published.digest != head.digest { publishedJournal = nil }
+        published = head
+        publishedState = state
+        if publishedJournal == nil {
+            served.take(head)
+            // As StateKeeper: now and then, and nobody waits for it.
+            if proceeds, simulation.chance(0.3) {
+                cluster.keep(head, state, ledTerm: outage.lastToken?.epoch == head.epoch ? head.epoch : nil, by: self)
+            }
+        }
+        cluster.oracle.published(head, publishedJournal, state, by: self)
+    }
+
+    // MARK: Loading
+
+    /// As LedgerWriter.load and AllocationWalk.load.
+    func load() async throws {
+        try await requireNothingLost()
+        guard case .tables(let tables) = try await ask(.load) else { return }
+        outage.pending = nil
+        publishedJournal = nil
+        state = makeState(of: tables)
+        head = tables.head
+        writerHead = tables.head
+        pending = nil
+        needsLoad = false
+        tail.loaded(FollowerLog.Tip(head), now: process.now)
+        note("loads revision \(head?.revision.number ?? 0)")
+        publish(fromLedger: true)
+    }
+
+    func makeState(of tables: LedgerTables) -> AllocationState {
+        var loader = AllocationLoader(table: cluster.truth.table, strategy: Self.strategy)
+        var numbers: [String: CollectorNumber] = [:]
+        for name in tables.collectors.sorted() {
+            numbers[name] = loader.addCollector(Collector(name: name), isPresent: true)
+        }
+        var jobs: [String: JobNumber] = [:]
+        for (place, row) in tables.targets.sorted(by: { $0.key < $1.key }) {
+            let job = jobs[place.job] ?? loader.addJob(place.job)
+            jobs[place.job] = job
+            if let name = row.collector, numbers[name] == nil {
+                numbers[name] = loader.addCollector(Collector(name: name), isPresent: false)
+            }
+            loader.addTarget(
+                job: job, identity: place.identity, labels: row.labels, address: row.address,
+                collector: row.collector.flatMap { numbers[$0] })
+        }
+        return loader.finish()
+    }
+
+    func currentHead() async throws -> LedgerHead? {
+        guard case .head(_, let head, _) = try await ask(.head) else { return nil }
+        return head
+    }
+}
