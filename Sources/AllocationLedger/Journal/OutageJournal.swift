@@ -91,7 +91,9 @@ package struct OutageJournal: Sendable {
     }
 
     /// Of the last entry; nil while there is none.
-    package var position: JournalPosition? { entries.last.map { JournalPosition(ordinal: $0.ordinal, digest: $0.digest) } }
+    package var position: JournalPosition? {
+        entries.last.map { JournalPosition(ordinal: $0.ordinal, digest: $0.digest) }
+    }
 
     /// From the first to the last change.
     package var times: (from: Timestamp, to: Timestamp)? {
@@ -196,7 +198,8 @@ package struct OutageJournal: Sendable {
         let sums = (0..<4).map { index in
             rest.reduce(Int64(0)) { $0 + ($1.counts.indices.contains(index) ? $1.counts[index] : 0) }
         }
-        return "replica \(base.holder) served \(rest.count) \(rest.count == 1 ? "change" : "changes") of its own on revision "
+        return
+            "replica \(base.holder) served \(rest.count) \(rest.count == 1 ? "change" : "changes") of its own on revision "
             + "\(base.head.revision), and another has written since: \(sums[0]) targets added, \(sums[1]) removed, "
             + "\(sums[2]) moved, \(sums[3]) relabelled; journal \(tip)"
     }

@@ -46,4 +46,3 @@ struct WalkOutage: Sendable {
         journal.map { $0.base.head.digest != head?.digest } ?? false
     }
 }
-

@@ -85,12 +85,15 @@ import Testing
         #expect(
             text == "revisions 5-99999 are not used: the database lost 5 \(digest(5)), 6 \(digest(6))")
         let gap = Gap(
-            from: Timestamp(microsecondsSince1970: 0), to: Timestamp(microsecondsSince1970: 1), cause: .fork, detail: text)
+            from: Timestamp(microsecondsSince1970: 0), to: Timestamp(microsecondsSince1970: 1), cause: .fork,
+            detail: text)
         #expect(ForkRepair.skipped(in: gap.statement) == 5...99_999)
         #expect(ForkRepair.skipped(in: "term 4 of host:1; \(gap.statement)") == 5...99_999)
         #expect(
             ForkRepair.skipped(in: " fork: \(ForkRepair.statement(skipping: 7...9, lost: nil))") == 7...9)
-        for other in ["", "gap x fork: revisions 9-7 are not used", "revisions 1-2 are not used", " fork: revisions 1-"] {
+        for other in [
+            "", "gap x fork: revisions 9-7 are not used", "revisions 1-2 are not used", " fork: revisions 1-",
+        ] {
             #expect(ForkRepair.skipped(in: other) == nil)
         }
     }
