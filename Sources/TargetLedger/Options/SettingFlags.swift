@@ -94,6 +94,7 @@ struct LedgerFlags: ParsableArguments {
     @Option(name: .setting(.leaseTimeToLive), help: .setting(.leaseTimeToLive)) var leaseTimeToLive: String?
     @Option(name: .setting(.leaseRenewInterval), help: .setting(.leaseRenewInterval)) var leaseRenewInterval: String?
     @Option(name: .setting(.onDatabaseOutage), help: .setting(.onDatabaseOutage)) var onDatabaseOutage: String?
+    @Option(name: .setting(.stateDirectory), help: .setting(.stateDirectory)) var stateDirectory: String?
     @Option(name: .setting(.retention), help: .setting(.retention)) var retention: String?
     @Option(name: .setting(.retentionExportDirectory), help: .setting(.retentionExportDirectory))
     var retentionExportDirectory: String?
@@ -119,6 +120,7 @@ struct LedgerFlags: ParsableArguments {
             .leaseTimeToLive: leaseTimeToLive,
             .leaseRenewInterval: leaseRenewInterval,
             .onDatabaseOutage: onDatabaseOutage,
+            .stateDirectory: stateDirectory,
             .retention: retention,
             .retentionExportDirectory: retentionExportDirectory,
             .standbyDiscovery: standbyDiscovery,
