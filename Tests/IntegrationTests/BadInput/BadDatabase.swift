@@ -118,57 +118,28 @@ struct BadDatabase {
     private func reload() throws { try sql("SELECT pg_reload_conf()") }
 }
 
-/// A file system of a few megabytes for a database's tables, so that it can be full while the server's log is not.
+/// A file system for a database's tables, so that it can be full while the server's log is not.
 final class SmallDisk {
     static let bytes = 96 << 20
-    let folder: String
-    private var filler: String { folder + "/filler" }
+    private let disk: TinyDisk
 
     /// Nil where this process may not mount one.
     ///
     /// - Parameter cluster: Whose user is to own it.
     init?(beside cluster: EmbeddedPostgres) {
-        folder = TestFolder.new()
-        mkdir(folder, 0o755)
         let attributes = try? FileManager.default.attributesOfItem(atPath: cluster.folder + "/data")
-        guard geteuid() == 0, let user = attributes?[.ownerAccountID] as? NSNumber,
+        guard let user = attributes?[.ownerAccountID] as? NSNumber,
             let group = attributes?[.groupOwnerAccountID] as? NSNumber,
-            Self.run("mount", "-t", "tmpfs", "-o", "size=\(Self.bytes)", "tmpfs", folder)
-        else {
-            rmdir(folder)
-            return nil
-        }
-        let tables = folder + "/tables"
+            let disk = TinyDisk(bytes: Self.bytes)
+        else { return nil }
+        self.disk = disk
         mkdir(tables, 0o700)
         chown(tables, user.uint32Value, group.uint32Value)
     }
 
-    deinit {
-        _ = Self.run("umount", "-l", folder)
-        rmdir(folder)
-    }
+    var tables: String { disk.folder + "/tables" }
 
-    var tables: String { folder + "/tables" }
+    func fill() { disk.fill() }
 
-    /// Leaves no byte.
-    func fill() {
-        let file = open(filler, O_WRONLY | O_CREAT, 0o600)
-        defer { close(file) }
-        for size in [1 << 16, 1 << 12, 1] {
-            let block = [UInt8](repeating: 0, count: size)
-            while write(file, block, size) > 0 {}
-        }
-    }
-
-    func makeRoom() { unlink(filler) }
-
-    private static func run(_ arguments: String...) -> Bool {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = arguments
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return false }
-        process.waitUntilExit()
-        return process.terminationStatus == 0
-    }
+    func makeRoom() { disk.makeRoom() }
 }

@@ -1,5 +1,5 @@
 //
-// TinyDisk.swift: a file system of a megabyte for files of the test's own process.
+// TinyDisk.swift: a small file system that a test can fill.
 //
 
 import Foundation
@@ -11,11 +11,14 @@ final class TinyDisk {
     let folder: String
     private var filler: String { folder + "/filler" }
 
+    /// Whether this process may mount one: as root, and not in every container.
+    static let isPossible = TinyDisk(bytes: 1 << 12) != nil
+
     /// Nil where this process may not mount one.
-    init?() {
+    init?(bytes: Int = 1 << 20) {
         folder = TestFolder.new()
         mkdir(folder, 0o755)
-        guard geteuid() == 0, Self.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder) else {
+        guard geteuid() == 0, Self.run("mount", "-t", "tmpfs", "-o", "size=\(bytes)", "tmpfs", folder) else {
             rmdir(folder)
             return nil
         }
@@ -30,8 +33,10 @@ final class TinyDisk {
     func fill() {
         let file = open(filler, O_WRONLY | O_CREAT, 0o600)
         defer { close(file) }
-        let block = [UInt8](repeating: 0, count: 4096)
-        while write(file, block, block.count) > 0 {}
+        for size in [1 << 16, 1 << 12, 1] {
+            let block = [UInt8](repeating: 0, count: size)
+            while write(file, block, size) > 0 {}
+        }
     }
 
     func makeRoom() { unlink(filler) }
