@@ -108,13 +108,18 @@ final class PlainServer: Sendable {
         return newest.map { "\(root)/\($0)/bin" } ?? "/usr/bin"
     }()
 
+    /// Runs a program without this process's open files. A server would keep the one by which Foundation sees the end of
+    /// a program, and its pg_ctl would never end.
+    private static let withoutOpenFiles =
+        #"(for file in /proc/$BASHPID/fd/*; do n=${file##*/}; ((n > 2)) && eval "exec $n>&-"; done; exec "$@")"#
+
     /// The server refuses to run as root.
     private static func run(_ program: String, _ arguments: String...) throws {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         let command = ["\(binaries)/\(program)"] + arguments
-        process.arguments =
-            geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] + command : command
+        let user = geteuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] : []
+        process.arguments = ["bash", "-c", withoutOpenFiles, "run"] + user + command
         process.currentDirectoryURL = URL(filePath: "/tmp")
         let errors = Pipe()
         process.standardOutput = FileHandle.nullDevice
