@@ -16,6 +16,8 @@ struct Following: Sendable {
     var hasForgottenDiscovery = false
     /// Jobs of which this process's own discovery has shown everything; a list of theirs that is empty in the ledger is.
     var synchronisedJobs: Set<String> = []
+    /// The lease cannot be asked for, and who holds it is not known.
+    var isLeaseUnavailable = false
     /// What could not be read or applied, told once for as long as it stays the same.
     var fault: String?
 }
@@ -25,12 +27,15 @@ extension AllocationWalk {
     func follow() async {
         do {
             guard try await mayFollow() else { return }
+            let before = head?.revision
             try await advance()
             if following.fault != nil { logger.notice("what is recorded is followed again") }
             following.fault = nil
             guard head != nil else { return }
+            // Where nobody may be recording, what is read without a fault may still be old.
+            let isRecorded = head?.revision != before || !following.isLeaseUnavailable
             publisher.update {
-                $0.staleness = nil
+                if isRecorded { $0.staleness = nil }
                 $0.reasonsNotReady = []
             }
         } catch let error as LedgerError {

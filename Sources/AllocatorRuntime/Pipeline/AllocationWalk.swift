@@ -136,6 +136,11 @@ actor AllocationWalk {
     }
 
     private func take(_ transition: LeaseTransition) async throws {
+        if case .unavailable = transition {
+            following.isLeaseUnavailable = true
+        } else {
+            following.isLeaseUnavailable = false
+        }
         switch transition {
         case .waiting(let holder):
             outage.policy.otherLeads(epoch: nil)

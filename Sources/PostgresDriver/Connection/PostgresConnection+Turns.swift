@@ -100,7 +100,7 @@ extension PostgresConnection {
     ///
     /// In powers of two times the configured one, so that a series of long calls sets it once.
     private func matchServerTimeout(to deadline: ContinuousClock.Instant) async throws(PostgresError) {
-        guard !isPooled else { return }
+        guard isPrepared, !isPooled else { return }
         let left = deadline - .now - .seconds(1)
         var needed = configuration.statementTimeout
         while needed < left { needed *= 2 }
@@ -127,6 +127,7 @@ extension PostgresConnection {
             _ = try await run(settings)
         }
         serverTimeout = configuration.statementTimeout
+        isPrepared = true
     }
 
     /// What a transaction begins with where the session's own settings are another's.

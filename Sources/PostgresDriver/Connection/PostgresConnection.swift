@@ -31,6 +31,8 @@ package actor PostgresConnection {
     /// Whether something in between may hand each transaction to another session of the server. Then nothing is prepared
     /// under a name, and settings are made for one transaction each.
     package internal(set) var isPooled = false
+    /// Whether that is known by now. Before, nothing may be set.
+    var isPrepared = false
     /// What the server's statement_timeout is set to.
     var serverTimeout: Duration
     var notifications: [PostgresNotification] = []
