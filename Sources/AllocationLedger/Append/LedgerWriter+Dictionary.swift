@@ -162,12 +162,15 @@ extension LedgerWriter {
         if !dictionary.isComplete.labelSets {
             for start in stride(from: 0, to: unknown.count, by: 10_000) {
                 let part = unknown[start..<min(start + 10_000, unknown.count)]
-                let rows = try await connection.query(
+                // One round trip, and one transaction.
+                let rows = try await connection.pipeline([
+                    LedgerQueries.byKeysAlone,
                     """
                     SELECT u.place, s.id FROM unnest(\(part.map(\.digest.bytes))) WITH ORDINALITY AS u(digest, place) \
                     JOIN ledger.label_set s ON s.digest = u.digest
-                    """)
-                for row in rows {
+                    """,
+                ])
+                for row in rows[1] {
                     let place = Int(try row.decode(0, as: Int64.self)) - 1
                     dictionary.labelSets[LabelSetKey(labels: part[part.startIndex + place].labels)] =
                         try row.decode(1, as: Int32.self)
@@ -237,13 +240,15 @@ extension LedgerWriter {
     private func lookUp(
         _ targets: ArraySlice<DictionaryAdditions.NewTarget>, _ connection: PostgresConnection
     ) async throws {
-        let rows = try await connection.query(
+        let rows = try await connection.pipeline([
+            LedgerQueries.byKeysAlone,
             """
             SELECT u.place, t.id, t.address FROM unnest(\(targets.map(\.job)), \
             \(targets.map { Int64(bitPattern: $0.identity.rawValue) })) WITH ORDINALITY AS u(job, identity, place) \
             JOIN ledger.target t ON t.job = u.job AND t.identity = u.identity
-            """)
-        for row in rows {
+            """,
+        ])
+        for row in rows[1] {
             let target = targets[targets.startIndex + Int(try row.decode(0, as: Int64.self)) - 1]
             let id = try row.decode(1, as: Int32.self)
             dictionary.targets[TargetKey(job: target.job, identity: target.identity.rawValue)] = id

@@ -56,14 +56,15 @@ struct RevisionWrite: Sendable {
     private func lockHead(_ connection: isolated PostgresConnection) async throws -> Timestamp {
         let rows = try await connection.pipeline([
             "SET LOCAL lock_timeout = '10s'",
+            LedgerQueries.byKeysAlone,
             LedgerQueries.fenceStatement(token),
             """
             SELECT revision, epoch, at, digest, greatest(clock_timestamp(), at + interval '1 microsecond') \
             FROM ledger.head WHERE name = 'allocator' FOR UPDATE
             """,
         ])
-        guard !rows[1].isEmpty else { throw LedgerError.fenced(token) }
-        guard let row = rows[2].first else { throw LedgerError.corrupted("ledger.head has no row") }
+        guard !rows[2].isEmpty else { throw LedgerError.fenced(token) }
+        guard let row = rows[3].first else { throw LedgerError.corrupted("ledger.head has no row") }
         let found = try LedgerQueries.head(row)
         guard found.revision.number == expected?.revision.number ?? 0, found.digest == expected?.digest ?? .zero else {
             throw LedgerError.headMoved(expected: expected?.revision ?? Revision(0), found: found.revision)
