@@ -39,7 +39,8 @@ package actor LeaseKeeper {
     private let status: (@Sendable () -> ReplicaReport)?
     private let logger: Logger
     private var connection: PostgresConnection?
-    private var reportedAt: ContinuousClock.Instant?
+    /// What was last said of this process, and when; not told again before it is due, unless its part has changed.
+    private var reported: (at: ContinuousClock.Instant, state: ReplicaReport.State, epoch: Int64?)?
     /// Whether this process leaves the lease to those with a configuration that was recorded later.
     private var isSuperseded = false
     /// How long another's lease had left when this process last asked.
@@ -262,9 +263,21 @@ package actor LeaseKeeper {
 
     /// Says what this process is, on the session on which it asks: so one that is heard of is one that would lead.
     private func reportIfDue(_ connection: PostgresConnection, _ deadline: ContinuousClock.Instant) async throws {
-        guard let status, reportedAt.map({ $0 + ReplicaQueries.interval <= .now }) ?? true else { return }
+        guard let status else { return }
         var now = status()
-        if lease.withLock(\.heldEpoch) == nil {
+        let held = lease.withLock(\.heldEpoch)
+        // Whoever writes hears of the term a moment later.
+        if held != nil || now.state == .leading {
+            now.state = held == nil ? .following : .leading
+            now.epoch = held
+        }
+        let (state, epoch) = (now.state, now.epoch)
+        guard
+            reported.map({
+                $0.at + ReplicaQueries.interval <= .now || $0.state != state || $0.epoch != epoch
+            }) ?? true
+        else { return }
+        if held == nil {
             let query = ReplicaQueries.isSuperseded(now.configuration, holder)
             let wasSuperseded = isSuperseded
             isSuperseded =
@@ -279,7 +292,7 @@ package actor LeaseKeeper {
             }
         }
         try await ReplicaQueries.report(now, connection, deadline: deadline)
-        reportedAt = .now
+        reported = (.now, state, epoch)
     }
 
     /// Takes a renewal that was confirmed; it may end a time without one.

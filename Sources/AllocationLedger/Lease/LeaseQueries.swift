@@ -4,7 +4,7 @@
 
 import PostgresDriver
 
-enum LeaseQueries {
+package enum LeaseQueries {
     /// Why a term ended whose holder gave it up.
     static let stopped = "stopped"
 
@@ -71,7 +71,7 @@ enum LeaseQueries {
     /// Lengthens the lease. A plain update of columns that are no key, which passes a writer's FOR KEY SHARE.
     ///
     /// - Returns: When, by the server's clock; nil: the lease is another's.
-    static func renew(
+    package static func renew(
         _ token: FencingToken, timeToLive: Double, _ connection: PostgresConnection, deadline: ContinuousClock.Instant
     ) async throws -> Timestamp? {
         try await connection.query(

@@ -60,7 +60,8 @@ enum ReplicaQueries {
     }
 }
 
-/// The replicas that were heard of, those that lead first.
+/// The replicas that were heard of, those that lead first. One that says that it leads in a term that is over has not been
+/// heard of since it ended: one that lives notices within a second or two.
 package struct ReplicaQuery: Sendable {
     package init() {}
 
@@ -69,8 +70,9 @@ package struct ReplicaQuery: Sendable {
             """
             SELECT id, name, version, configuration_digest, applied_revision, applied_digest, state, epoch, \
             behind_revisions, behind_seconds, hearing, started_at, seen_at, \
-            seen_at > clock_timestamp() - \(ReplicaQueries.aliveFor) FROM ledger.replica \
-            ORDER BY epoch IS NULL, seen_at > clock_timestamp() - \(ReplicaQueries.aliveFor) DESC, name, id
+            seen_at > clock_timestamp() - \(ReplicaQueries.aliveFor) \
+            AND coalesce(epoch >= (SELECT l.epoch FROM ledger.lease l WHERE l.name = 'allocator'), true) AS alive \
+            FROM ledger.replica ORDER BY epoch IS NULL, alive DESC, name, id
             """)
         return try rows.map { row in
             let applied: FollowerLog.Tip? =

@@ -218,6 +218,47 @@ import Testing
         }
     }
 
+    @Test("The row of a replica says that it leads as soon as it does")
+    func leadingRow() async throws {
+        try await LedgerFixture.with { ledger in
+            let id = UUID128.random()
+            // Once it leads it asks again, and reports when that is due, only minutes later.
+            let keeper = LeaseKeeper(
+                configuration: ledger.configuration, timeToLive: .seconds(600), renewInterval: .seconds(200),
+                holder: id, address: "second:8080",
+                status: {
+                    ReplicaReport(
+                        id: id, name: "second:8080", configuration: nil, applied: nil, state: .following, epoch: nil,
+                        behindRevisions: 0, behindSeconds: 0, hearing: .listening)
+                }, logger: TestPostgres.logger)
+            let running = Task { try await keeper.run() }
+            var transitions = keeper.transitions.makeAsyncIterator()
+            #expect(await transitions.next() == .waiting(heldBy: "test:8080"))
+            try await ledger.script("UPDATE ledger.lease SET expires_at = clock_timestamp()")
+            await keeper.askNow()
+            guard case .leading(let token)? = await transitions.next() else {
+                Issue.record("the keeper did not lead")
+                return
+            }
+            let connection = try await connect(ledger)
+            let deadline = ContinuousClock.now + .seconds(30)
+            var reports: [ReplicaReport] = []
+            repeat {
+                reports = try await ReplicaQuery().run(connection).map(\.report)
+            } while reports.first?.epoch != token.epoch && .now < deadline
+            #expect(reports.map(\.state) == [.leading])
+            #expect(reports.map(\.epoch) == [token.epoch])
+            #expect(try await ReplicaQuery().run(connection).map(\.isAlive) == [true])
+            // Another has the lease now, and this one does not know yet, as one that was killed never will.
+            _ = try await LedgerFixture.takeLease(ledger.configuration)
+            #expect(try await ReplicaQuery().run(connection).map(\.isAlive) == [false])
+            await connection.close()
+            running.cancel()
+            _ = try? await running.value
+            await keeper.release()
+        }
+    }
+
     @Test("A term that ended because the database did not answer is followed by one that says so")
     func outage() async throws {
         try await LedgerFixture.with { ledger in
