@@ -14,7 +14,7 @@ struct BenchmarkCommand: AsyncParsableCommand {
         abstract: "Measures Target Ledger on generated targets.",
         subcommands: [
             PipelineCommand.self, ProcessCommand.self, LedgerCommand.self, RestartCommand.self, HTTPCommand.self,
-            HistoryCommand.self, ChurnCommand.self,
+            HistoryCommand.self, ChurnCommand.self, ReplicasCommand.self,
         ]
     )
 }

@@ -42,14 +42,20 @@ struct BenchmarkCluster {
 
     /// Runs `body` with a new, migrated ledger, which is dropped afterwards.
     func withLedger<T>(_ name: String, _ body: (BenchmarkLedger) async throws -> T) async throws -> T {
+        try await withDatabase(name) { connectionString in
+            let configuration = try PostgresConfiguration(connectionString: connectionString)
+            _ = try await Migrator.migrate(configuration, logger: Self.logger)
+            return try await body(
+                BenchmarkLedger(
+                    cluster: self, connectionString: connectionString, configuration: configuration,
+                    token: try await BenchmarkLedger.takeLease(configuration)))
+        }
+    }
+
+    /// Runs `body` with the connection string of a new database, which is dropped afterwards.
+    func withDatabase<T>(_ name: String, _ body: (String) async throws -> T) async throws -> T {
         try await execute("CREATE DATABASE \(name)")
-        let connectionString = server.connectionString(database: name)
-        let configuration = try PostgresConfiguration(connectionString: connectionString)
-        _ = try await Migrator.migrate(configuration, logger: Self.logger)
-        let ledger = BenchmarkLedger(
-            cluster: self, connectionString: connectionString, configuration: configuration,
-            token: try await BenchmarkLedger.takeLease(configuration))
-        let value = try await body(ledger)
+        let value = try await body(server.connectionString(database: name))
         try await execute("DROP DATABASE \(name) WITH (FORCE)")
         return value
     }

@@ -42,6 +42,18 @@ enum LoopbackHTTP {
     ///
     /// - Returns: The socket, from which the answer is to be read; the caller closes it.
     static func request(_ port: UInt16, _ path: String, fields: String = "") throws -> Int32 {
+        let socket = try connected(port)
+        do {
+            try write("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\(fields)\r\n", to: socket)
+        } catch {
+            close(socket)
+            throw error
+        }
+        return socket
+    }
+
+    /// - Returns: A socket that the caller closes.
+    static func connected(_ port: UInt16) throws -> Int32 {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = loopback(port)
         let connected = withUnsafePointer(to: &address) {
@@ -49,13 +61,19 @@ enum LoopbackHTTP {
                 connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        let request = Array("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\(fields)\r\n".utf8)
-        guard connected == 0, send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-            let failure = Failure(description: "\(connected == 0 ? "send" : "connect"): errno \(errno)")
+        guard connected == 0 else {
+            let failure = Failure(description: "connect: errno \(errno)")
             close(socket)
             throw failure
         }
         return socket
+    }
+
+    static func write(_ request: String, to socket: Int32) throws {
+        let bytes = Array(request.utf8)
+        guard send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
+            throw Failure(description: "send: errno \(errno)")
+        }
     }
 
     static func freePort() throws -> UInt16 {
