@@ -2,6 +2,9 @@
 // ServerBinariesTests.swift
 //
 
+import Foundation
+import PostgresDriver
+import TestSupport
 import Testing
 
 @testable import EmbeddedPostgres
@@ -44,5 +47,16 @@ import Testing
     )
     func parsing(text: String, version: Int?) {
         #expect(ServerBinaries.majorVersion(in: text) == version)
+    }
+
+    private static let wanted = ProcessInfo.processInfo.environment["TARGET_LEDGER_TEST_SERVER_VERSION"]
+
+    @Test("The server of these tests is the one that was asked for", .enabled(if: wanted != nil))
+    func tested() async throws {
+        let version = try await TestPostgres.withConnection { connection in
+            try await connection.query("SELECT current_setting('server_version_num')::integer / 10000").first?
+                .decode(0, as: Int32.self)
+        }
+        #expect(version.map { "\($0)" } == Self.wanted)
     }
 }
