@@ -1,4 +1,4 @@
-# packages.bash: sees to it that Debian packages are there. Sourced by deploy/local/up and Tests/run.
+# packages.bash: sees to it that Debian packages are there. Sourced by deploy/local/ and Tests/run.
 
 # Prints those of the given packages that are not installed.
 missing_packages() {

@@ -8,9 +8,12 @@ import Glibc
 /// A copy of deploy/ and an allocator that is started in its folder.
 final class ExampleProcess {
     private let folder: URL
-    private let port: UInt16
-    private let historyPort: UInt16
+    /// Free ports for those of the text.
+    private let ports: [(shown: String, free: UInt16)]
     private var process: Process?
+    /// Processes that a session started with `&`, in order.
+    private var beside: [Process] = []
+    private var exported: [String: String] = [:]
 
     init() throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "example-\(UUID().uuidString.prefix(8))")
@@ -20,9 +23,10 @@ final class ExampleProcess {
         try FileManager.default.copyItem(
             at: ReadmeExamples.repository.appending(path: "deploy"), to: folder.appending(path: "deploy"))
         try Data("silent\n".utf8).write(to: folder.appending(path: ".curlrc"))
-        port = try PlainHTTP.freePort()
-        historyPort = try PlainHTTP.freePort()
+        ports = try ["8080", "8081", "8090", "8091"].map { ($0, try PlainHTTP.freePort()) }
     }
+
+    private func port(_ shown: String) -> UInt16 { ports.first { $0.shown == shown }?.free ?? 0 }
 
     deinit {
         stop()
@@ -36,8 +40,8 @@ final class ExampleProcess {
         process.executableURL = AllocatorProcess.executable
         process.arguments =
             [
-                "--config-file", "deploy/local/target-ledger.yaml", "--listen-addr", ":\(port)",
-                "--history-api-listen-addr", "127.0.0.1:\(historyPort)",
+                "--config-file", "deploy/local/target-ledger.yaml", "--listen-addr", ":\(port("8080"))",
+                "--history-api-listen-addr", "127.0.0.1:\(port("8081"))",
             ] + flags
         process.currentDirectoryURL = folder
         process.environment = environment
@@ -46,10 +50,14 @@ final class ExampleProcess {
         process.standardError = try FileHandle(forWritingTo: log)
         try process.run()
         self.process = process
+        try waitUntilReady(process, on: port("8080"), log: "log")
+    }
+
+    private func waitUntilReady(_ process: Process, on port: UInt16, log: String) throws {
         while (try? PlainHTTP.get(port: port, "/readyz").status) != 200 {
             guard process.isRunning else {
-                throw AllocatorProcess.Failure(
-                    description: "the example ended: \(try String(contentsOf: log, encoding: .utf8))")
+                let text = try String(contentsOf: folder.appending(path: log), encoding: .utf8)
+                throw AllocatorProcess.Failure(description: "the example ended: \(text)")
             }
             // Another process cannot signal this one; the test's time limit ends it.
             usleep(20_000)
@@ -57,9 +65,41 @@ final class ExampleProcess {
     }
 
     private func stop() {
-        guard let process, process.isRunning else { return }
-        process.terminate()
-        process.waitUntilExit()
+        for process in beside + [process].compactMap(\.self) where process.isRunning {
+            process.terminate()
+            process.waitUntilExit()
+        }
+        if !exported.isEmpty { _ = try? shell("deploy/local/postgres --stop") }
+        (beside, exported) = ([], [:])
+    }
+
+    /// Does what a shell does itself: an `export`, a command with `&` behind it, `kill %1`.
+    ///
+    /// - Returns: False: it is a command like any other.
+    func takes(_ command: String) throws -> Bool {
+        if let export = command.wholeMatch(of: /export (\w+)=(.*)/) {
+            let value = try shell("echo \(export.2)").joined(separator: "\n")
+            stop()
+            exported[String(export.1)] = value
+        } else if let started = command.wholeMatch(of: /(target-ledger serve .*) 2> (\S+) &/) {
+            var arguments = String(started.1)
+            let shown = arguments.firstMatch(of: /--listen-addr :(\d+)/).map { String($0.1) } ?? "8080"
+            if !arguments.contains("--listen-addr") {
+                arguments += " --listen-addr :8080 --history-api-listen-addr 127.0.0.1:8081"
+            }
+            for (shown, free) in ports { arguments.replace(":\(shown)", with: ":\(free)") }
+            let process = shellProcess("exec \(arguments) 2> \(started.2)")
+            try process.run()
+            beside.append(process)
+            // Whoever types takes as long.
+            try waitUntilReady(process, on: port(shown), log: String(started.2))
+        } else if let ended = command.wholeMatch(of: /kill %(\d)/), let number = Int(ended.1) {
+            beside[number - 1].terminate()
+            beside[number - 1].waitUntilExit()
+        } else {
+            return false
+        }
+        return true
     }
 
     /// What a shell prints for a command. A question is asked again until the answer is the expected one, for some time:
@@ -71,19 +111,23 @@ final class ExampleProcess {
         let deadline = ContinuousClock.now + .seconds(20)
         while true {
             let lines = try shell(
-                command.replacing("localhost:8080/", with: "localhost:\(port)/")
-                    .replacing("localhost:8081/", with: "localhost:\(historyPort)/"))
+                ports.reduce(command) { $0.replacing("localhost:\($1.shown)/", with: "localhost:\($1.free)/") })
             if isExpected(lines) || !isQuestion || .now > deadline { return lines }
             usleep(50_000)
         }
     }
 
-    private func shell(_ command: String) throws -> [String] {
+    private func shellProcess(_ command: String) -> Process {
         let shell = Process()
         shell.executableURL = URL(filePath: "/bin/bash")
         shell.arguments = ["-c", command]
         shell.currentDirectoryURL = folder
         shell.environment = environment
+        return shell
+    }
+
+    private func shell(_ command: String) throws -> [String] {
+        let shell = shellProcess(command)
         let pipe = Pipe()
         shell.standardOutput = pipe
         shell.standardError = pipe
@@ -102,6 +146,6 @@ final class ExampleProcess {
         environment["PATH"] = tools + ":" + (environment["PATH"] ?? "/usr/bin:/bin")
         // A terminal's curl shows no meter for short answers; this one has no terminal.
         environment["CURL_HOME"] = folder.path()
-        return environment
+        return environment.merging(exported) { $1 }
     }
 }
