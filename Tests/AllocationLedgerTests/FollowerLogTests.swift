@@ -72,6 +72,26 @@ import Testing
         #expect(log.applied == tip(5))
     }
 
+    @Test("Numbers that are declared unused are not missing, unless what is applied here is among them")
+    func unusedNumbers() {
+        let far: Int64 = 600_000
+        let repairing = Link(revision: far, previousDigest: digest(6), digest: digest(far), unused: far - 7)
+        let later = Link(revision: far + 1, previousDigest: digest(far), digest: digest(far + 1))
+        let reading = FollowerLog.Reading(head: later.tip, links: links(6...6) + [repairing, later])
+        var log = following(5)
+        #expect(log.read(reading, targets: 0, now: start) == .apply(count: 3, readMore: false))
+        #expect(log.revisionsBehind == 3)
+        for link in reading.links { log.applied(through: link, now: start) }
+        #expect(log.applied == later.tip && log.revisionsBehind == 0)
+        // Revision 8 was lost.
+        log = following(8)
+        let rest = FollowerLog.Reading(head: later.tip, links: [repairing, later])
+        #expect(log.read(rest, targets: 0, now: start) == .reload(.chainDoesNotContinue(at: far)))
+        // Revision 6 is not kept any more.
+        log = following(5)
+        #expect(log.read(rest, targets: 0, now: start) == .reload(.beyondRetention(next: 6, oldest: far)))
+    }
+
     @Test("A database that is behind, or holds another revision under the same number, is a fork and nothing to load")
     func forks() {
         for head in [tip(4), tip(5, 1)] {

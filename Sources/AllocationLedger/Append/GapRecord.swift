@@ -50,8 +50,14 @@ package struct TermStart: Sendable, Hashable {
     package var acquiredAt: Timestamp
     /// Nil when nothing was lost, or nothing had been recorded.
     package var gap: Gap?
-    /// Whether the database is another than the one that the tip was written to, and may lack what that had.
+    /// Whether the database is another than the one that the tip was written to, or while nothing is recorded than one that
+    /// has given the lease, and may lack what that had.
     package var mayHaveLost = false
+    /// When recording was last certain before it; while nothing is recorded, when the first term began.
+    package var certainUntil: Timestamp
+
+    /// See ``ForkRepair/next(after:served:elapsed:)``.
+    package var elapsed: Duration { acquiredAt.since(certainUntil) }
 
     /// Of a term that this token names.
     ///
@@ -60,15 +66,20 @@ package struct TermStart: Sendable, Hashable {
         let row = try await connection.query(
             """
             SELECT t.address, t.acquired_at, t.recorded_until, t.gap_cause, p.epoch, p.address, p.end_reason, \
-            t.system_identifier, t.timeline, w.epoch, w.system_identifier, w.timeline FROM ledger.term t \
+            t.system_identifier, t.timeline, w.epoch, w.system_identifier, w.timeline, \
+            coalesce(t.recorded_until, (SELECT min(acquired_at) FROM ledger.term)) FROM ledger.term t \
             LEFT JOIN ledger.term p ON p.epoch = (SELECT max(epoch) FROM ledger.term WHERE epoch < t.epoch) \
-            LEFT JOIN ledger.term w ON w.epoch = (SELECT epoch FROM ledger.head WHERE name = 'allocator') \
+            LEFT JOIN ledger.term w ON w.epoch = (SELECT CASE WHEN h.revision > 0 THEN h.epoch ELSE \
+            (SELECT max(x.epoch) FROM ledger.term x WHERE x.epoch < t.epoch AND \
+            (x.system_identifier <> t.system_identifier OR x.timeline <> t.timeline)) END \
+            FROM ledger.head h WHERE h.name = 'allocator') \
             WHERE t.epoch = \(token.epoch)
             """
         ).first
         guard let row else { throw LedgerError.corrupted("ledger.term has no row of epoch \(token.epoch)") }
         var start = TermStart(
-            epoch: token.epoch, address: try row.decode(0), acquiredAt: try row.decode(1), gap: nil)
+            epoch: token.epoch, address: try row.decode(0), acquiredAt: try row.decode(1), gap: nil,
+            certainUntil: try row.decode(12))
         if let until = try row.decode(2, as: Timestamp?.self), until < start.acquiredAt {
             let cause = try row.decode(3, as: String?.self).flatMap { Gap.Cause(rawValue: $0) } ?? .crashed
             var detail = "nobody led before"

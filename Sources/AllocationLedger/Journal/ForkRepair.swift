@@ -9,6 +9,7 @@
 // served, and the numbers in between are declared never to be used.
 //
 
+import AllocationCore
 import PostgresDriver
 
 /// What a replica has published last: revisions and their digests, oldest first.
@@ -97,16 +98,26 @@ package enum ForkRepair {
 
     // MARK: Numbers
 
-    /// Numbers go on at a multiple of this. Half of it at least is left out, which is more than a standby can be behind:
-    /// at a hundred revisions a second it is eight minutes.
-    package static let stride: Int64 = 100_000
-    /// Epochs go on so much higher, for the same reason.
-    package static let epochStride: Int64 = 1_000
+    /// So many numbers are left out at least, which is more than a standby can be behind: at a hundred revisions a second it
+    /// is eight minutes.
+    package static let distance: Int64 = 50_000
+    /// And so many more for each second since recording was last certain. A repair can be lost too, and who makes the next
+    /// one need not know of it: made later, it goes on further, by more than can have been recorded between the two.
+    package static let numbersPerSecond: Int64 = 100
+    /// The same for epochs.
+    package static let epochDistance: Int64 = 1_000
+    package static let epochsPerSecond: Int64 = 100
 
     /// The number of the revision that repairs.
     ///
-    /// - Parameter known: The highest number that is in the database, or is known to have been served or tried.
-    package static func next(after known: Int64) -> Int64 { (known + stride / 2 + stride - 1) / stride * stride }
+    /// - Parameters:
+    ///   - tip: The highest number in the database; 0 where nothing is recorded.
+    ///   - served: The highest number that is known to have been served or tried; 0 where none is.
+    ///   - elapsed: From when recording was last certain, as the database has it, to the beginning of the term.
+    package static func next(after tip: Int64, served: Int64, elapsed: Duration) -> Int64 {
+        let next = tip + distance + Int64(max(0, elapsed / .seconds(1)) * Double(numbersPerSecond))
+        return next > served ? next : served + distance
+    }
 
     /// What the repairing revision says of the numbers that it leaves out, as the detail of a gap of cause `fork`.
     ///
@@ -130,6 +141,14 @@ package enum ForkRepair {
         let bounds = rest[..<end.lowerBound].split(separator: "-").compactMap { Int64($0) }
         guard bounds.count == 2, bounds[0] > 0, bounds[0] <= bounds[1] else { return nil }
         return bounds[0]...bounds[1]
+    }
+
+    /// How many numbers before it a revision declares never to be used.
+    package static func unused(before revision: Revision, cause: String, detail: String) -> Int64 {
+        guard cause == Cause.forkRepaired.rawValue, let skipped = skipped(in: detail),
+            skipped.upperBound == revision.number - 1
+        else { return 0 }
+        return Int64(skipped.count)
     }
 
     // MARK: Whether to leave numbers out although nothing is known to be lost

@@ -47,10 +47,22 @@ extension LedgerWriter {
         try await LedgerError.translating { try await OperatorQueries.ask(.state(gap), by: who, connected()) }
     }
 
-    /// Whether a request has been answered, in whatever way.
-    package func isDone(_ request: UUID128) async throws -> Bool {
+    /// What has become of a request.
+    package enum RequestFate: Sendable, Hashable {
+        case open
+        /// Answered, in whatever way.
+        case done
+        /// The database has lost it.
+        case gone
+    }
+
+    package func fate(of request: UUID128) async throws -> RequestFate {
         try await LedgerError.translating {
-            if case .done? = try await OperatorQueries.find(request, connected())?.state { true } else { false }
+            switch try await OperatorQueries.find(request, connected())?.state {
+            case .done?: .done
+            case .asked?, .taken?: .open
+            case nil: .gone
+            }
         }
     }
 

@@ -11,10 +11,12 @@ package enum LeaseQueries {
     /// Takes the lease if nobody's is running; begins a term. Nil: somebody holds it.
     ///
     /// The term's row keeps until when recording was certain before it: the last renewal, or the last revision where that
-    /// is later. Both are this server's times; those of discovery results are not.
+    /// is later. Both are this server's times; those of discovery results are not. A term in which nothing was recorded was
+    /// none: what was certain before it counts.
     ///
-    /// Where the server is another than the one that the tip was written to, epochs that were used may have been lost: the
-    /// new one is far above them.
+    /// Where the server is another than the one that the tip was written to (or, while nothing is recorded, than one that has
+    /// given the lease), or where a lost epoch is known, others that were used may have been lost: the new one is far above
+    /// them.
     ///
     /// A lease that was renewed in the far future is nobody's either: the server's clock was set back, and would have to get
     /// there again before it runs out. Whoever holds it is fenced like any other whose term is over.
@@ -33,9 +35,11 @@ package enum LeaseQueries {
             let rows = try await connection.query(
                 """
                 UPDATE ledger.lease l SET holder = \(holder), address = \(address), \
-                epoch = greatest(l.epoch, \(lost)) + CASE WHEN EXISTS (SELECT FROM ledger.server_identity() s, \
-                ledger.term t JOIN ledger.head h ON h.epoch = t.epoch WHERE t.system_identifier <> s.system_identifier \
-                OR t.timeline <> s.timeline) THEN \(ForkRepair.epochStride) ELSE 1 END, \
+                epoch = greatest(\(lost)::bigint + 1, l.epoch + CASE WHEN \(lost)::bigint > l.epoch OR EXISTS (SELECT \
+                FROM ledger.server_identity() s, ledger.term t, ledger.head h WHERE (h.epoch = t.epoch OR h.revision = 0) \
+                AND (t.system_identifier <> s.system_identifier OR t.timeline <> s.timeline)) \
+                THEN \(ForkRepair.epochDistance)::bigint + (\(ForkRepair.epochsPerSecond)::bigint * greatest(0, \
+                coalesce(extract(epoch FROM clock_timestamp() - l.renewed_at), 0)))::bigint ELSE 1 END), \
                 acquired_at = clock_timestamp(), renewed_at = clock_timestamp(), \
                 expires_at = clock_timestamp() + make_interval(secs => \(timeToLive)) \
                 FROM (SELECT name, holder, renewed_at FROM ledger.lease WHERE name = 'allocator' \
@@ -58,10 +62,13 @@ package enum LeaseQueries {
                 INSERT INTO ledger.term (epoch, holder, address, acquired_at, system_identifier, timeline, \
                 first_revision, first_digest, recorded_until, gap_cause) \
                 SELECT \(epoch), \(holder), \(address), clock_timestamp(), s.system_identifier, s.timeline, h.revision, \
-                h.digest, CASE WHEN h.revision > 0 THEN greatest(h.at, \(renewedAt)) END, \
-                CASE WHEN h.revision > 0 THEN coalesce((SELECT 'stopped' FROM ledger.term p \
-                WHERE p.epoch = (SELECT max(epoch) FROM ledger.term WHERE epoch < \(epoch)) AND p.end_reason = \(Self.stopped)), \(otherwise.rawValue)) END \
-                FROM ledger.head h, ledger.server_identity() s WHERE h.name = 'allocator'
+                h.digest, CASE WHEN h.revision > 0 \
+                THEN greatest(h.at, CASE WHEN h.epoch = p.epoch THEN \(renewedAt) ELSE p.recorded_until END) END, \
+                CASE WHEN h.revision > 0 THEN CASE WHEN p.end_reason = \(Self.stopped) THEN 'stopped' \
+                ELSE \(otherwise.rawValue) END END \
+                FROM ledger.server_identity() s, ledger.head h \
+                LEFT JOIN ledger.term p ON p.epoch = (SELECT max(epoch) FROM ledger.term WHERE epoch < \(epoch)) \
+                WHERE h.name = 'allocator'
                 """,
             ])
             return epoch

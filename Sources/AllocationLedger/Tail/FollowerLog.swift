@@ -34,12 +34,18 @@ package struct FollowerLog: Sendable {
         package var revision: Int64
         package var previousDigest: Digest32
         package var digest: Digest32
+        /// How many numbers before it this revision declares never to be used.
+        package var unused: Int64
 
-        package init(revision: Int64, previousDigest: Digest32, digest: Digest32) {
+        package init(revision: Int64, previousDigest: Digest32, digest: Digest32, unused: Int64 = 0) {
             self.revision = revision
             self.previousDigest = previousDigest
             self.digest = digest
+            self.unused = unused
         }
+
+        /// The number that it continues.
+        var previous: Int64 { revision - unused - 1 }
 
         package var tip: Tip { Tip(revision: revision, digest: digest) }
     }
@@ -52,6 +58,9 @@ package struct FollowerLog: Sendable {
         package var links: [Link]
         /// Target events of all revisions behind the applied one, read or not.
         package var eventsBehind: Int64
+
+        /// Numbers that the links leave out.
+        var unused: Int64 { links.reduce(0) { $0 + $1.unused } }
 
         package init(head: Tip, links: [Link], eventsBehind: Int64 = 0) {
             self.head = head
@@ -135,6 +144,8 @@ package struct FollowerLog: Sendable {
     private var state = State.empty
     /// The newest head that was read, and when.
     private var seen: (head: Tip, at: ContinuousClock.Instant)?
+    /// Numbers between what is applied and what was seen that are known not to be used.
+    private var unusedAhead: Int64 = 0
     /// Since when it is known that there is more than what is applied.
     private var behindSince: ContinuousClock.Instant?
     /// Somebody said that there is something to look at.
@@ -168,7 +179,7 @@ package struct FollowerLog: Sendable {
     /// Revisions that are known to be recorded and are not applied.
     package var revisionsBehind: Int64 {
         guard let seen, let applied else { return 0 }
-        return max(0, seen.head.revision - applied.revision)
+        return max(0, seen.head.revision - applied.revision - unusedAhead)
     }
 
     /// How long something has been known that is not applied; nil when there is nothing.
@@ -182,6 +193,7 @@ package struct FollowerLog: Sendable {
     /// The whole state was loaded, or this replica wrote this revision itself.
     package mutating func loaded(_ tip: Tip, now: ContinuousClock.Instant) {
         state = .following(tip)
+        unusedAhead = 0
         behindSince = nil
         confirmedAt = now
         if let seen, seen.head.revision < tip.revision { self.seen = (tip, now) }
@@ -191,9 +203,10 @@ package struct FollowerLog: Sendable {
     package mutating func applied(through link: Link, now: ContinuousClock.Instant) {
         guard case .following(let tip) = state else { preconditionFailure("revision \(link.revision) without a state") }
         precondition(
-            link.revision == tip.revision + 1 && link.previousDigest == tip.digest,
+            link.previous == tip.revision && link.previousDigest == tip.digest,
             "revision \(link.revision) applied to \(tip.revision)")
         state = .following(link.tip)
+        unusedAhead = max(0, unusedAhead - link.unused)
         if seen?.head == link.tip {
             behindSince = nil
             confirmedAt = now
@@ -212,6 +225,7 @@ package struct FollowerLog: Sendable {
     package mutating func read(_ reading: Reading, targets: Int, now: ContinuousClock.Instant) -> Decision {
         lastReadAt = now
         seen = (reading.head, now)
+        unusedAhead = reading.unused
         guard let applied else { return .reload(.nothingLoaded) }
         if reading.head == applied {
             state = .following(applied)
@@ -237,21 +251,21 @@ package struct FollowerLog: Sendable {
     }
 
     private func follow(_ reading: Reading, _ applied: Tip, _ targets: Int) -> Decision {
-        let behind = reading.head.revision - applied.revision
         guard let first = reading.links.first else { return .reload(.contradiction(at: applied.revision + 1)) }
-        guard first.revision == applied.revision + 1 else {
+        guard first.previous <= applied.revision else {
             return .reload(.beyondRetention(next: applied.revision + 1, oldest: first.revision))
         }
-        guard first.previousDigest == applied.digest else {
+        guard first.previous == applied.revision, first.previousDigest == applied.digest else {
             return .reload(.chainDoesNotContinue(at: first.revision))
         }
+        let behind = reading.head.revision - applied.revision - reading.unused
         let eventsMax = max(limits.eventsBehindMax, Int64(targets) / 2)
         if behind > limits.revisionsBehindMax || reading.eventsBehind > eventsMax {
             return .reload(.tooFarBehind(revisions: behind, events: reading.eventsBehind))
         }
         var tip = applied
         for (count, link) in reading.links.enumerated() {
-            guard link.revision == tip.revision + 1, link.previousDigest == tip.digest else {
+            guard link.previous == tip.revision, link.previousDigest == tip.digest else {
                 // What is whole is applied; the rest is looked at again from there.
                 return count > 0 ? .apply(count: count, readMore: true) : .reload(.contradiction(at: link.revision))
             }

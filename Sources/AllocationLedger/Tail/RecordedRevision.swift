@@ -43,7 +43,9 @@ package struct RecordedRevision: Sendable {
     }
 
     package var link: FollowerLog.Link {
-        FollowerLog.Link(revision: head.revision.number, previousDigest: previousDigest, digest: head.digest)
+        FollowerLog.Link(
+            revision: head.revision.number, previousDigest: previousDigest, digest: head.digest,
+            unused: ForkRepair.unused(before: head.revision, cause: cause, detail: causeDetail))
     }
 
     /// Advances a state by this revision, whole or not at all.

@@ -503,6 +503,8 @@ extension RevisionReader.RevisionRow {
     }
 
     var link: FollowerLog.Link {
-        FollowerLog.Link(revision: head.revision.number, previousDigest: previousDigest, digest: head.digest)
+        FollowerLog.Link(
+            revision: head.revision.number, previousDigest: previousDigest, digest: head.digest,
+            unused: ForkRepair.unused(before: head.revision, cause: cause, detail: causeDetail))
     }
 }

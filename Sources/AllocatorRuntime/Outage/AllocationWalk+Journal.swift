@@ -26,9 +26,10 @@ extension AllocationWalk {
     /// Whether what could not be written under the held lease can be by now. If so, the journal is recorded.
     func isRecordable(_ token: FencingToken) async throws -> Bool {
         let started = ContinuousClock.now
+        // However far it gets: a state that is loaded on the way has nothing of this process's discovery.
+        defer { needsLoad = true }
         do {
             try await recover(token)
-            needsLoad = true
             return true
         } catch let error as LedgerError where error.isRetryable {
             // It reads the whole state.

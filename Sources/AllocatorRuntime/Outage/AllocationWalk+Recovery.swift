@@ -70,7 +70,7 @@ extension AllocationWalk {
         let change =
             memory?.0.change(from: loaded.state, evidence: "the database lost what was recorded", placement: placement)
             ?? AllocationChange(placement: placement)
-        try await leaveNumbersOut(behind: loaded.head, lost, change, configuration: memory?.2, token)
+        try await leaveNumbersOut(behind: loaded.head, lost, change, configuration: memory?.2, start, token)
         outage.pending = nil
         try await load()
         try await recordStart(start, token)
@@ -79,12 +79,12 @@ extension AllocationWalk {
     /// Records the revision that declares numbers unused, and brings the change with it.
     private func leaveNumbersOut(
         behind tip: LedgerHead?, _ lost: LostRevisions?, _ change: AllocationChange,
-        configuration: ConfigurationRecord?, _ token: FencingToken
+        configuration: ConfigurationRecord?, _ start: TermStart, _ token: FencingToken
     ) async throws {
         let last = tip?.revision.number ?? 0
         // A change that is under way may have got a number too.
         let served = (lost?.last.number ?? 0) + (outage.pending == nil ? 0 : 1)
-        let number = ForkRepair.next(after: max(last, served))
+        let number = ForkRepair.next(after: last, served: served, elapsed: start.elapsed)
         let now = try await writer.databaseTime()
         let draft = RevisionDraft(
             fork: Gap(
@@ -104,6 +104,16 @@ extension AllocationWalk {
     func leaveNumbersOut(_ start: TermStart, _ token: FencingToken) async throws -> Bool {
         guard start.mayHaveLost else { return false }
         try await repair(nil, token)
+        return true
+    }
+
+    /// The same for a first revision, which brings its change with it.
+    func leaveNumbersOut(with first: AllocationChange, _ token: FencingToken) async throws -> Bool {
+        let start = try await writer.termStart(token)
+        guard start.mayHaveLost else { return false }
+        try await leaveNumbersOut(behind: nil, nil, first, configuration: configuration.record, start, token)
+        try await load()
+        try await recordStart(start, token)
         return true
     }
 
@@ -154,7 +164,7 @@ extension AllocationWalk {
         if let placement = loaded.placement, loaded.head?.epoch != token.epoch {
             if start.mayHaveLost {
                 try await leaveNumbersOut(
-                    behind: loaded.head, nil, AllocationChange(placement: placement), configuration: nil, token)
+                    behind: loaded.head, nil, AllocationChange(placement: placement), configuration: nil, start, token)
             }
             gap.beginTerm(at: start.acquiredAt)
             _ = try await writer.append(RevisionDraft(start, placement: placement), fencedBy: token)
@@ -222,11 +232,15 @@ extension AllocationWalk {
 
     private func askLeader() async throws {
         if let asked = outage.asked {
-            guard try await writer.isDone(asked) else { return }
+            let fate = try await writer.fate(of: asked)
+            guard fate != .open else { return }
             outage.asked = nil
-            outage.lost = nil
-            if let journal = outage.journal { await putAside(journal) }
-            return
+            if fate == .done {
+                outage.lost = nil
+                if let journal = outage.journal { await putAside(journal) }
+                return
+            }
+            // Lost in a failover: asked again.
         }
         if let journal = outage.journal {
             // Untouched, it becomes revisions when this process leads again; what is recorded already needs no more.

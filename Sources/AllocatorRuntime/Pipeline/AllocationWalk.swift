@@ -165,6 +165,9 @@ actor AllocationWalk {
             try await step { token in
                 // A fault of the walk's own says the same. Until the last revision recording was certain.
                 guard !self.gap.isOpen, let head = self.head else { return }
+                guard self.publisher.current?.journal == nil else {
+                    return self.gap.failed(certainUntil: outage.from, because: outage.reason)
+                }
                 try await self.recordGap(
                     self.gap.gap(from: max(outage.from, head.at), to: outage.to, because: outage.reason), token)
                 self.outage.policy.recorded()
@@ -213,7 +216,10 @@ actor AllocationWalk {
             return journalsNow() ? try await journalStep(body) : ()
         }
         do {
-            if journalsNow(), try await !isRecordable(token) { return try await journalStep(body) }
+            if journalsNow(), try await !isRecordable(token) {
+                // Once another state has been loaded the journal does not continue it; what came is asked for again.
+                return journalsNow() ? try await journalStep(body) : ()
+            }
             if needsLoad { try await beginTerm(token) }
             try await body(token)
             try await closeGap(token)
@@ -263,7 +269,8 @@ actor AllocationWalk {
         // A first revision claims what there is; it waits for the collectors, so that it does not claim there are none.
         guard head != nil || collectors?.isSynchronised == true else { return }
         var change = state.apply(configuredJobs: Set(settings.scrapeConfigs.map(\.jobName)))
-        if !change.isEmpty || isNew || head == nil {
+        let isRecorded = head == nil ? try await leaveNumbersOut(with: change, token) : false
+        if !isRecorded, !change.isEmpty || isNew || head == nil {
             try await append(
                 change, head == nil ? .bootstrap : .configuration,
                 detail: head == nil ? "first revision" : "configuration \(configuration.record.digest.shortText)",
@@ -372,10 +379,13 @@ actor AllocationWalk {
     /// stays the same, so a commit whose outcome was unknown is found instead of repeated.
     func commit(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
         var retry = AppendRetry()
+        // What states something about the ledger waits until it is there, and until what is served is in it.
+        let isChange = draft.attachments.isEmpty && draft.cause != .termStart
+        guard isChange || publisher.current?.journal == nil else {
+            throw LedgerError.refused("what the journal holds is recorded first")
+        }
         // Set before the attempt: whatever ends it early leaves the state ahead of the ledger.
         needsLoad = true
-        // What states something about the ledger waits until it is there.
-        let isChange = draft.attachments.isEmpty && draft.cause != .termStart
         if isChange { outage.pending = draft }
         while true {
             if isChange, journalsNow() {

@@ -65,13 +65,31 @@ import Testing
         #expect(same == many)
     }
 
-    @Test("Numbers go on far behind all that is known")
-    func numbers() {
-        for known: Int64 in [0, 1, 12, 49_999, 50_000, 50_001, 99_999, 100_000, 149_999, 12_345_678] {
-            let next = ForkRepair.next(after: known)
-            #expect(next % ForkRepair.stride == 0)
-            #expect(next >= known + ForkRepair.stride / 2)
-            #expect(next <= known + ForkRepair.stride * 3 / 2)
+    @Test(
+        "Numbers go on far behind all that is known",
+        arguments: [
+            (0, 0, 0, 50_000), (12, 0, 0, 50_012), (12, 50_011, 0, 50_012), (12, 50_012, 0, 100_012),
+            (12, 0, 30, 53_012),
+            (12, 53_012, 30, 103_012), (12, 0, -5, 50_012),
+        ] as [(Int64, Int64, Int64, Int64)])
+    func numbers(tip: Int64, served: Int64, seconds: Int64, expected: Int64) {
+        #expect(ForkRepair.next(after: tip, served: served, elapsed: .seconds(seconds)) == expected)
+    }
+
+    @Test(
+        "Who repairs later goes on further, even where an earlier repair and what followed it are lost and not known of"
+    )
+    func lostRepairs() {
+        // At most as many revisions a second as are allowed for; a standby that lacks some time of them.
+        let perSecond = ForkRepair.numbersPerSecond
+        for (lag, later): (Int64, Int64) in [(0, 1), (1, 1), (5, 10), (300, 60)] {
+            let (tip, certain): (Int64, Int64) = (1_000_000, 10_000)
+            let first = ForkRepair.next(after: tip, served: tip + 3, elapsed: .seconds(20))
+            let recorded = first + later * perSecond
+            let second = ForkRepair.next(
+                after: tip - lag * perSecond, served: 0, elapsed: .seconds(certain + 20 + later - (certain - lag)))
+            #expect(second >= recorded)
+            #expect(ForkRepair.next(after: tip, served: recorded, elapsed: .seconds(21 + later)) > recorded)
         }
     }
 
@@ -91,6 +109,9 @@ import Testing
         #expect(ForkRepair.skipped(in: "term 4 of host:1; \(gap.statement)") == 5...99_999)
         #expect(
             ForkRepair.skipped(in: " fork: \(ForkRepair.statement(skipping: 7...9, lost: nil))") == 7...9)
+        #expect(ForkRepair.unused(before: Revision(100_000), cause: "fork_repaired", detail: gap.statement) == 99_995)
+        #expect(ForkRepair.unused(before: Revision(100_001), cause: "fork_repaired", detail: gap.statement) == 0)
+        #expect(ForkRepair.unused(before: Revision(100_000), cause: "discovery", detail: gap.statement) == 0)
         for other in [
             "", "gap x fork: revisions 9-7 are not used", "revisions 1-2 are not used", " fork: revisions 1-",
         ] {

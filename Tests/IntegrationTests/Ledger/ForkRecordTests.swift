@@ -23,7 +23,7 @@ import Testing
             case .lost(let lost) = ForkRepair.compare(served, with: try await ledger.writer.found(of: served))
         else { throw LedgerError.refused("nothing is lost") }
         #expect(lost.epoch == 9)
-        let number = ForkRepair.next(after: lost.last.number)
+        let number: Int64 = 100_000
         let change = ledger.discover((0..<25).map { ledger.target($0) })
         let draft = RevisionDraft(
             fork: Gap(
@@ -92,7 +92,7 @@ import Testing
                 UPDATE ledger.term SET timeline = timeline + 1
                 """)
             let token = try await LedgerFixture.takeLease(ledger.configuration)
-            #expect(token.epoch == ledger.token.epoch + ForkRepair.epochStride)
+            #expect(token.epoch >= ledger.token.epoch + ForkRepair.epochDistance)
             #expect(try await ledger.writer.termStart(token).mayHaveLost)
             // Once something is recorded here it is the server to compare with.
             try await ledger.reload()
@@ -102,6 +102,24 @@ import Testing
             _ = try await ledger.writer.append(draft, fencedBy: token)
             #expect(try await !ledger.writer.termStart(token).mayHaveLost)
             #expect(try await LedgerFixture.takeLease(ledger.configuration).epoch == token.epoch + 1)
+        }
+    }
+
+    @Test("So they do where nothing is recorded, and another server has given the lease before")
+    func otherServerWithoutRevisions() async throws {
+        try await LedgerFixture.with { ledger in
+            #expect(try await !ledger.writer.termStart(ledger.token).mayHaveLost)
+            try await ledger.script(
+                """
+                SET session_replication_role = replica;
+                UPDATE ledger.term SET timeline = timeline + 1
+                """)
+            let token = try await LedgerFixture.takeLease(ledger.configuration)
+            #expect(token.epoch >= ledger.token.epoch + ForkRepair.epochDistance)
+            #expect(try await ledger.writer.termStart(token).mayHaveLost)
+            // Nor does the next one know what was recorded there.
+            let next = try await LedgerFixture.takeLease(ledger.configuration)
+            #expect(try await ledger.writer.termStart(next).mayHaveLost)
         }
     }
 }

@@ -146,6 +146,21 @@ import Testing
         }
     }
 
+    @Test("A term in which nothing was recorded does not count as a time in which recording was certain")
+    func silentTerm() async throws {
+        try await LedgerFixture.with { ledger in
+            try await ledger.fill(5)
+            let silent = try await LedgerFixture.takeLease(ledger.configuration)
+            let next = try await LedgerFixture.takeLease(ledger.configuration)
+            let same = try await ledger.number(
+                """
+                SELECT count(*) FROM ledger.term a JOIN ledger.term b USING (recorded_until) \
+                WHERE a.epoch = \(silent.epoch) AND b.epoch = \(next.epoch)
+                """)
+            #expect(same == 1)
+        }
+    }
+
     @Test("A renewal passes a write that is under way; a takeover waits for it")
     func renewalPasses() async throws {
         try await LedgerFixture.with { ledger in
