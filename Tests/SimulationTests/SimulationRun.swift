@@ -12,10 +12,12 @@ struct SimulationRun: Sendable {
     let publications: Int
     let faults: Int
 
+    /// - Parameter scope: Nil: the seed's own.
     init(
-        seed: UInt64, scope: FaultPlan.Scope = .recording, mutations: Mutations = [], isTraced: Bool = false
+        seed: UInt64, scope: FaultPlan.Scope? = nil, mutations: Mutations = [], isTraced: Bool = false
     ) {
-        let cluster = Cluster(seed: seed, scope: scope, mutations: mutations, isTraced: isTraced)
+        let cluster = Cluster(
+            seed: seed, scope: scope ?? FaultPlan.Scope(seed: seed), mutations: mutations, isTraced: isTraced)
         cluster.run()
         self.seed = seed
         violation = cluster.simulation.violation
@@ -47,14 +49,15 @@ struct SimulationReport: Sendable {
 
     /// Runs them on as many threads as there are processors.
     static func run(
-        seeds: ClosedRange<UInt64>, scope: FaultPlan.Scope = .recording, mutations: Mutations = [], threads: Int = 2
+        seeds: ClosedRange<UInt64>, threads: Int = 2
     ) async -> SimulationReport {
         await withTaskGroup(of: SimulationReport.self) { group in
             for thread in 0..<UInt64(threads) {
                 group.addTask {
                     var report = SimulationReport()
-                    for seed in seeds where seed % UInt64(threads) == thread {
-                        report.add(SimulationRun(seed: seed, scope: scope, mutations: mutations))
+                    // In turns of two, so that each thread has as much of either scope.
+                    for seed in seeds where seed / 2 % UInt64(threads) == thread {
+                        report.add(SimulationRun(seed: seed))
                     }
                     return report
                 }

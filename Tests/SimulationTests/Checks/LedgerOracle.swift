@@ -6,6 +6,7 @@ import AllocationCore
 import PostgresDriver
 
 @testable import AllocationLedger
+@testable import AllocatorRuntime
 
 /// The judge. It sees the database's commits before anybody else does, and everything that a replica serves.
 final class LedgerOracle {
@@ -65,6 +66,62 @@ final class LedgerOracle {
         recordedChanges.insert(row.changeID)
         for gap in row.gaps where gap.cause == "journal" { statements.append(gap.detail) }
         committed[row.digest] = Committed(row: row, targets: after.targets, collectors: after.collectors)
+        certainUntil = [row.at, certainUntil, heldUntil].compactMap(\.self).max()
+        hasRecorded = true
+        if simulation.now >= Cluster.calmFrom {
+            simulation.after(Cluster.twoPolls) { [unowned self] in checkReached(row.number) }
+        }
+    }
+
+    /// Once all is well nobody needs longer than two polls.
+    private func checkReached(_ number: Int64) {
+        for replica in cluster.replicas where replica.published.map({ $0.revision.number < number }) ?? true {
+            simulation.violate(
+                .catchUp,
+                "\(replica.process.name) serves \(replica.published?.revision.number ?? 0), and \(number) is two polls old"
+            )
+        }
+    }
+
+    // MARK: Times without recording
+
+    /// When recording was last certain: something was recorded, or the lease held.
+    private var certainUntil: Timestamp?
+    /// In the term that there is.
+    private var hasRecorded = false
+    private var heldUntil: Timestamp?
+    private var unrecorded: [(from: Timestamp, to: Timestamp, why: String)] = []
+
+    func leaseHeld(at now: Timestamp) {
+        heldUntil = now
+        if hasRecorded { certainUntil = now }
+    }
+
+    /// A term begins.
+    func termBegins(_ epoch: Int64, at now: Timestamp) {
+        if let certainUntil, certainUntil < now, cluster.database.tables.head != nil {
+            unrecorded.append((certainUntil, now, "before term \(epoch)"))
+        }
+        hasRecorded = false
+        heldUntil = now
+    }
+
+    /// The server took nothing for longer than a lease lasts.
+    func unavailable(from: Timestamp, to: Timestamp) {
+        if cluster.database.tables.head.map({ $0.at < from }) ?? false { unrecorded.append((from, to, "no server")) }
+    }
+
+    /// Every such time lies in gaps that are declared, unless clocks were set or what declared it was lost.
+    private func checkGaps() {
+        guard !cluster.plan.has(.databaseClock), !cluster.plan.has(.failover) else { return }
+        let gaps = cluster.database.tables.revisions.flatMap(\.gaps).sorted { $0.from < $1.from }
+        for time in unrecorded {
+            var covered = time.from
+            for gap in gaps where gap.from <= covered && gap.to > covered { covered = gap.to }
+            if covered < time.to {
+                simulation.violate(.gap, "\(time.from) to \(time.to), \(time.why): recorded until \(covered)")
+            }
+        }
     }
 
     private func checkNumber(_ row: RevisionRow, _ before: LedgerTables) {
@@ -153,13 +210,12 @@ final class LedgerOracle {
 
     // MARK: What is served
 
-    func published(
-        _ head: LedgerHead, _ position: JournalPosition?, _ state: AllocationState, by replica: Replica
-    ) {
+    func published(_ snapshot: AllocationSnapshot, by replica: Replica) {
         publishCount += 1
+        let (head, position, content) = (snapshot.head, snapshot.journal, Self.content(snapshot))
         replica.note("serves revision \(head.revision.number)\(position.map { ", entry \($0.ordinal)" } ?? "")")
         if let position {
-            guard let entry = journal[position.digest], Self.content(state) == (entry.targets, entry.collectors) else {
+            guard let entry = journal[position.digest], content == (entry.targets, entry.collectors) else {
                 return simulation.violate(.served, "\(replica.process.name) at entry \(position.ordinal)")
             }
             journal[position.digest]?.wasServed = true
@@ -177,13 +233,33 @@ final class LedgerOracle {
         guard committed.row.head == head else {
             return simulation.violate(.served, "\(replica.process.name) names \(head.revision) wrongly")
         }
-        let (targets, present) = Self.content(state)
-        if targets != committed.targets || present != committed.collectors {
+        if content != (committed.targets, committed.collectors) {
             simulation.violate(
                 .served,
-                "\(replica.process.name) at \(head.revision): \(targets.count) targets, \(state.collectorNames), not "
-                    + "\(committed.targets.count), \(committed.collectors.sorted())")
+                "\(replica.process.name) at \(head.revision): \(content.targets.count) targets, "
+                    + "\(content.collectors.sorted()), not \(committed.targets.count), \(committed.collectors.sorted())"
+            )
         }
+        if Self.content(replica.state) != content {
+            simulation.violate(.replay, "\(replica.process.name) at \(head.revision): the walk's state is another")
+        }
+    }
+
+    /// What the lists of a snapshot say.
+    static func content(_ snapshot: AllocationSnapshot) -> (targets: [TargetPlace: TargetRow], collectors: Set<String>)
+    {
+        var targets: [TargetPlace: TargetRow] = [:]
+        for job in snapshot.jobs {
+            let lists = job.lists.map { (Optional($0.key), $0.value) } + (job.unassigned.map { [(nil, $0)] } ?? [])
+            for (collector, list) in lists {
+                let name = collector.map { snapshot.roster.collectors[Int($0.rawValue)].name }
+                for target in list.targets {
+                    targets[TargetPlace(job: job.name, identity: target.identity)] = TargetRow(
+                        labels: target.labels, address: target.address, collector: name)
+                }
+            }
+        }
+        return (targets, Set(snapshot.roster.present))
     }
 
     static func content(_ state: AllocationState) -> ([TargetPlace: TargetRow], Set<String>) {
@@ -198,9 +274,10 @@ final class LedgerOracle {
         return (targets, Set(state.collectorNames))
     }
 
-    // MARK: All the time
+    // MARK: Trust
 
-    /// At most one process trusts a lease, unless the database's clock or memory was tampered with.
+    /// At most one process trusts a lease, unless the database's clock or memory was tampered with. Asked whenever somebody
+    /// begins to: time only ends trust.
     func checkTrust() {
         guard !cluster.plan.canBreakLeases else { return }
         var trusting: Replica?
@@ -224,6 +301,7 @@ final class LedgerOracle {
                 .catchUp,
                 "\(replica.process.name) serves \(replica.published?.revision.number ?? 0), not \(head.revision)")
         }
+        checkGaps()
         let stated = Set(covered.filter { tip, _ in statements.contains { $0.contains(tip) } }.flatMap(\.value))
         for (digest, entry) in journal where entry.wasServed && !recordedChanges.contains(entry.changeID) {
             if !stated.contains(digest) {

@@ -115,6 +115,8 @@ struct TermRow: Sendable {
     var holder: UUID128
     var address: String
     var acquiredAt: Timestamp
+    /// As TermStart.certainUntil.
+    var certainUntil: Timestamp
     /// Of the server that gave the lease.
     var timeline: Int
     var recordedUntil: Timestamp?
@@ -134,8 +136,12 @@ struct LedgerTables: Sendable {
 
     var head: LedgerHead? { revisions.last?.head }
 
-    /// The term in which the tip was written.
-    var writer: TermRow? { revisions.last.flatMap { tip in terms.last { $0.epoch == tip.epoch } } }
+    /// The term in which the tip was written; while nothing is recorded, the last one before that epoch on another server.
+    func writer(before epoch: Int64) -> TermRow? {
+        if let tip = revisions.last { return terms.last { $0.epoch == tip.epoch } }
+        guard let own = terms.last(where: { $0.epoch == epoch }) else { return nil }
+        return terms.last { $0.epoch < epoch && $0.timeline != own.timeline }
+    }
 
     mutating func append(_ row: RevisionRow) {
         revisions.append(row)

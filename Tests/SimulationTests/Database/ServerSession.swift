@@ -9,7 +9,8 @@ import PostgresDriver
 
 /// What a session can be asked. Each is one message, and one statement or one pipeline of them.
 enum Request: Sendable {
-    case acquire(holder: UUID128, address: String, timeToLive: Duration, sawOutage: Bool, above: Int64)
+    case acquire(
+        holder: UUID128, address: String, timeToLive: Duration, sawOutage: Bool, above: Int64)
     case renew(FencingToken, timeToLive: Duration)
     case release(FencingToken)
     case leaseHolder
@@ -32,7 +33,7 @@ enum Request: Sendable {
     case request(UUID128, Gap)
     case nextRequest
     case finish(UUID128)
-    case isDone(UUID128)
+    case fate(UUID128)
     case clock
     /// The head and the first revisions behind a number, in one snapshot.
     case tail(behind: Int64)
@@ -61,6 +62,7 @@ enum Reply: Sendable {
     case found(ForkRepair.Found)
     case since(OutageJournal.Since)
     case flag(Bool)
+    case fate(LedgerWriter.RequestFate)
     case request(UUID128, Gap)
     case clock(Timestamp)
     case tail(LedgerHead?, [RevisionRow])
@@ -166,6 +168,7 @@ final class ServerSession {
         case .commit:
             if let written { database.commit(written) }
             endTransaction()
+            guard !database.simulation.chance(database.unheardCommits) else { return end() }
             answer(.done)
         case .rollBack:
             endTransaction()
@@ -179,7 +182,8 @@ final class ServerSession {
         case .head: answer(.head(isFenced: true, database.tables.head, at: database.clock))
         case .load: answer(.tables(database.tables))
         case .termStart(let epoch):
-            answer(.term(database.tables.terms.last { $0.epoch == epoch }, writer: database.tables.writer))
+            answer(
+                .term(database.tables.terms.last { $0.epoch == epoch }, writer: database.tables.writer(before: epoch)))
         case .found(let numbers):
             var digests: [Int64: Digest32] = [:]
             for row in database.tables.revisions where numbers.contains(row.number) { digests[row.number] = row.digest }
@@ -198,7 +202,8 @@ final class ServerSession {
         case .finish(let id):
             database.finish(id)
             answer(.done)
-        case .isDone(let id): answer(.flag(database.tables.requests.contains { $0.id == id && $0.isDone }))
+        case .fate(let id):
+            answer(.fate(database.tables.requests.first { $0.id == id }.map { $0.isDone ? .done : .open } ?? .gone))
         case .clock: answer(.clock(database.clock))
         case .tail(let applied):
             let behind = database.tables.revisions.drop { $0.number <= applied }
@@ -237,8 +242,7 @@ final class ServerSession {
             database.isReadOnly ? .readOnly : nil
         case .write: database.isReadOnly ? .readOnly : database.isFull ? .diskFull : nil
         case .leaseHolder, .commit, .rollBack, .head, .load, .termStart, .found, .since, .isStated, .nextRequest,
-            .isDone,
-            .clock, .tail, .listen, .notifyOneself:
+            .fate, .clock, .tail, .listen, .notifyOneself:
             nil
         }
     }

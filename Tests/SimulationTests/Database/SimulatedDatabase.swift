@@ -50,9 +50,12 @@ final class SimulatedDatabase {
             past.append((simulation.now, oldValue))
         }
     }
-    private(set) var isUp = true
-    var isReadOnly = false
+    private(set) var isUp = true { didSet { noteAvailability() } }
+    var isReadOnly = false { didSet { noteAvailability() } }
+    private var unavailableSince: Timestamp?
     var isFull = false
+    /// The chance that a session ends between a COMMIT and its answer.
+    var unheardCommits = 0.0
     /// What each statement takes longer.
     var slowness: SimulatedTime = 0
     /// Of its clock, against the true time.
@@ -69,7 +72,30 @@ final class SimulatedDatabase {
     /// Told of each commit of a revision, before anybody else is.
     var onCommit: (RevisionRow, _ before: LedgerTables, _ after: LedgerTables) -> Void = { _, _, _ in }
 
+    var onLease: (Timestamp) -> Void = { _ in }
+    var onTerm: (_ epoch: Int64, Timestamp) -> Void = { _, _ in }
+    /// Told of each time of more than ``unavailableMin`` in which it took nothing.
+    var onUnavailable: (_ from: Timestamp, _ to: Timestamp) -> Void = { _, _ in }
+    /// A lease does not last so long without being renewed.
+    private static let unavailableMin: Int64 = 12_000_000
+
+    /// A guard taken out: see ``Mutations/countsSilentTerms``.
+    var countsSilentTerms = false
+
     init(_ simulation: Simulation) { self.simulation = simulation }
+
+    private func noteAvailability() {
+        if isUp, !isReadOnly {
+            if let from = unavailableSince,
+                clock.microsecondsSince1970 - from.microsecondsSince1970 >= Self.unavailableMin
+            {
+                onUnavailable(from, clock)
+            }
+            unavailableSince = nil
+        } else {
+            unavailableSince = unavailableSince ?? clock
+        }
+    }
 
     var clock: Timestamp {
         Timestamp(microsecondsSince1970: SimulatedProcess.wallOrigin + simulation.now + clockOffset)
@@ -103,8 +129,8 @@ final class SimulatedDatabase {
         let before = tables
         // What was there at that instant is what the first change after it replaced.
         var kept = past.first { $0.at >= simulation.now - lag }?.tables ?? tables
-        // A standby without a ledger is none.
-        if kept.revisions.isEmpty { kept = tables }
+        // Where nobody has led yet nothing can have been served: that is another ledger, and not this one's standby.
+        if kept.terms.isEmpty { kept = tables }
         past = []
         hasStandby = false
         tables = kept
@@ -192,22 +218,33 @@ final class SimulatedDatabase {
         let isFromFuture = tables.lease.renewedAt.map { $0 > clock.advanced(by: timeToLive) } ?? false
         guard tables.lease.expiresAt <= clock || isFromFuture else { return nil }
         let old = tables.lease
-        let promotions = Int64(tables.writer.map { timeline - $0.timeline } ?? 0)
-        let epoch = max(old.epoch, lost) + (promotions > 0 ? ForkRepair.epochStride * promotions : 1)
+        let isElsewhere = tables.head.map { head in
+            tables.terms.contains { $0.epoch == head.epoch && $0.timeline != timeline }
+        }
+        let mayHaveLost = lost > old.epoch || isElsewhere ?? tables.terms.contains { $0.timeline != timeline }
+        let elapsed = old.renewedAt.map { clock.since($0) / .seconds(1) } ?? 0
+        let far = ForkRepair.epochDistance + Int64((max(0, elapsed) * Double(ForkRepair.epochsPerSecond)).rounded())
+        let epoch = max(lost + 1, old.epoch + (mayHaveLost ? far : 1))
         tables.lease = LeaseRow(
             holder: holder, epoch: epoch, address: address, expiresAt: clock.advanced(by: timeToLive),
             renewedAt: clock)
         for index in tables.terms.indices where tables.terms[index].endReason == nil {
             tables.terms[index].endReason = "lease expired"
         }
-        var term = TermRow(epoch: epoch, holder: holder, address: address, acquiredAt: clock, timeline: timeline)
+        var term = TermRow(
+            epoch: epoch, holder: holder, address: address, acquiredAt: clock,
+            certainUntil: tables.terms.first?.acquiredAt ?? clock, timeline: timeline)
         if let head = tables.head {
             let wasStopped = tables.terms.last?.endReason == LeaseQueries.stopped
             let otherwise: Gap.Cause = sawOutage ? .databaseOutage : old.holder == holder ? .leaseLost : .crashed
-            term.recordedUntil = max(head.at, old.renewedAt ?? head.at)
+            let previous = tables.terms.last
+            let hasRecorded = previous?.epoch == head.epoch || countsSilentTerms
+            term.recordedUntil = max(head.at, (hasRecorded ? old.renewedAt : previous?.recordedUntil) ?? head.at)
+            term.certainUntil = term.recordedUntil ?? term.certainUntil
             term.gapCause = wasStopped ? .stopped : otherwise
         }
         tables.terms.append(term)
+        onTerm(epoch, clock)
         simulation.note("db", "lease: epoch \(epoch) to \(address)")
         return epoch
     }
@@ -217,6 +254,7 @@ final class SimulatedDatabase {
         guard tables.lease.holder == token.holder, tables.lease.epoch == token.epoch else { return nil }
         tables.lease.renewedAt = clock
         tables.lease.expiresAt = clock.advanced(by: timeToLive)
+        onLease(clock)
         return clock
     }
 
@@ -225,6 +263,7 @@ final class SimulatedDatabase {
         guard tables.lease.holder == token.holder, tables.lease.epoch == token.epoch else { return }
         tables.lease.renewedAt = clock
         tables.lease.expiresAt = clock
+        onLease(clock)
         if let index = tables.terms.lastIndex(where: { $0.epoch == token.epoch }) {
             tables.terms[index].endReason = LeaseQueries.stopped
         }

@@ -71,12 +71,17 @@ extension Replica {
     /// As AllocationWalk.commit.
     func commit(_ draft: SimulatedDraft, _ token: FencingToken) async throws -> LedgerHead {
         var retry = AppendRetry()
+        // What states something about the ledger waits until it is there, and until what is served is in it.
+        let isChange = draft.gaps.isEmpty && draft.cause != .termStart
+        guard isChange || publishedJournal == nil || mutations.contains(.statesWhileJournalling) else {
+            throw AppendFailure(.lasting, "what the journal holds is recorded first")
+        }
         needsLoad = true
-        // What states something about the ledger waits until it is there.
-        let isChange = draft.gaps.isEmpty && draft.number == nil && draft.cause != .termStart
         if isChange { outage.pending = draft }
         while true {
-            if isChange, journalsNow() { return try await journal(draft) }
+            if isChange, journalsNow() {
+                do { return try await journal(draft) } catch is DiskFull { hold() }
+            }
             do {
                 let head = try await attempt(draft, token)
                 needsLoad = false
@@ -89,7 +94,7 @@ extension Replica {
                     throw failure
                 }
                 noteFailure(failure)
-                if isChange, proceeds, outage.policy.mayJournal(now: process.now) { continue }
+                if isChange, outage.policy.mayJournal(now: process.now), journalsNow() { continue }
                 try await process.sleep(pause)
             }
         }

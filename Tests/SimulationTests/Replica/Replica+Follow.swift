@@ -6,6 +6,7 @@ import AllocationCore
 import PostgresDriver
 
 @testable import AllocationLedger
+@testable import AllocatorRuntime
 
 extension Replica {
     // MARK: Hearing
@@ -73,11 +74,8 @@ extension Replica {
 
     /// As AllocationWalk.follow.
     func follow() async throws {
-        guard !outage.policy.isJournalling else { return }
         do {
-            try await askToState()
-            // What the journal holds is served until it is recorded, or another leads.
-            if outage.journal != nil, publishedJournal != nil, outage.lastToken != nil { return }
+            guard try await mayFollow() else { return }
             try await advance()
         } catch let failure as AppendFailure {
             if failure.fault == .died { throw Fault.died }
@@ -105,7 +103,9 @@ extension Replica {
                 return
             }
             let links = rows.map {
-                FollowerLog.Link(revision: $0.number, previousDigest: $0.previous, digest: $0.digest)
+                FollowerLog.Link(
+                    revision: $0.number, previousDigest: $0.previous, digest: $0.digest,
+                    unused: ForkRepair.unused(before: Revision($0.number), cause: $0.cause.rawValue, detail: $0.detail))
             }
             let reading = FollowerLog.Reading(head: FollowerLog.Tip(found), links: links)
             var decision = tail.read(reading, targets: state.targetCount, now: process.now)
@@ -115,19 +115,23 @@ extension Replica {
             switch decision {
             case .upToDate: return
             case .apply(let count, let readMore):
-                for row in rows.prefix(count) {
-                    guard state.apply(recorded: row.change(in: state)) != nil else { return try await reload() }
+                for (row, link) in zip(rows, links).prefix(count) {
+                    guard let change = state.apply(recorded: row.change(in: state)) else { return try await reload() }
                     head = row.head
                     writerHead = row.head
                     pending = nil
                     if mutations.contains(.skipsNumberCheck) {
                         tail.loaded(FollowerLog.Tip(head), now: process.now)
                     } else {
-                        tail.applied(
-                            through: .init(revision: row.number, previousDigest: row.previous, digest: row.digest),
-                            now: process.now)
+                        tail.applied(through: link, now: process.now)
                     }
-                    publish()
+                    if let head {
+                        if let snapshot {
+                            serve(snapshot.advanced(by: change, state: state, head: head))
+                        } else {
+                            publishWhole()
+                        }
+                    }
                 }
                 guard readMore else { return }
             case .reload: return try await reload()

@@ -30,13 +30,18 @@ extension Replica {
     /// As LeaseKeeper.beginTerm.
     func beginTerm(above epoch: Int64) async {
         epochLost = max(epochLost, epoch)
-        if let held = lease.heldEpoch, held <= epochLost { await release() }
-        send(.lost)
+        guard let held = lease.heldEpoch, held <= epochLost else { return }
+        await giveUp(held)
+        act(lease.refused())
     }
 
     func release() async {
         guard let epoch = lease.heldEpoch else { return }
         _ = lease.refused()
+        await giveUp(epoch)
+    }
+
+    private func giveUp(_ epoch: Int64) async {
         do throws(Fault) {
             let session = try await leaseConnected()
             _ = try await session.ask(
@@ -120,11 +125,13 @@ extension Replica {
     }
 
     private func granted(_ epoch: Int64, _ askedAt: ContinuousClock.Instant) -> LeaderLease.Action {
-        lease.granted(epoch: epoch, askedAt: askedAt, repliedAt: process.now)
+        defer { cluster.oracle.checkTrust() }
+        return lease.granted(epoch: epoch, askedAt: askedAt, repliedAt: process.now)
     }
 
     private func renewed(_ epoch: Int64, _ askedAt: ContinuousClock.Instant) -> LeaderLease.Action {
-        lease.renewed(epoch: epoch, askedAt: askedAt, repliedAt: process.now)
+        defer { cluster.oracle.checkTrust() }
+        return lease.renewed(epoch: epoch, askedAt: askedAt, repliedAt: process.now)
     }
 
     private func act(_ action: LeaderLease.Action) {

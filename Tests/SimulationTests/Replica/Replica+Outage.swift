@@ -63,9 +63,47 @@ extension Replica {
         } catch let failure as AppendFailure {
             if failure.fault == .died { throw Fault.died }
         } catch is DiskFull {
-            note("cannot write its journal")
-            outage.policy.journalFailed(because: "full")
+            hold()
         }
+    }
+
+    func hold() {
+        note("cannot write its journal")
+        outage.policy.journalFailed(because: "full")
+        outage.isAlone = false
+    }
+
+    /// As AllocationWalk.isRecordable.
+    func isRecordable(_ token: FencingToken) async throws -> Bool {
+        if !mutations.contains(.trustsHalfRecovered) { needsLoad = true }
+        let started = process.now
+        do {
+            try await recover(token)
+            needsLoad = true
+            return true
+        } catch let failure as AppendFailure where failure.kind == .passing && failure.fault != .died {
+            if !mutations.contains(.trustsHalfRecovered) { needsLoad = true }
+            outage.probesAt = process.now + max(.seconds(2), started.duration(to: process.now) * 10)
+            return false
+        }
+    }
+
+    /// As AllocationWalk.mayFollow.
+    func mayFollow() async throws -> Bool {
+        if outage.policy.isJournalling { return false }
+        guard publishedJournal != nil else { return true }
+        if try await isJournalUntouched() { return false }
+        needsLoad = true
+        return true
+    }
+
+    /// As AllocationWalk.isJournalUntouched.
+    func isJournalUntouched() async throws -> Bool {
+        guard let journal = outage.journal, !journal.entries.isEmpty,
+            case .since(let since) = try await ask(.since(journal.base.head, journal.revisionsToRead)),
+            case .append(let place) = journal.recovery(since, by: holder)
+        else { return false }
+        return place < journal.entries.count
     }
 
     func goOnAlone() async throws {
@@ -90,7 +128,7 @@ extension Replica {
         outage.contents = []
         guard let pending = outage.pending, pending.changeID != draft?.changeID else { return }
         _ = try await journal(pending)
-        publish()
+        publishJournalled(pending.change)
     }
 
     /// It is on the disk when this returns.
@@ -158,16 +196,16 @@ extension Replica {
         head = kept.head
         state = kept.state
         state.forgetDiscovery()
-        publishedJournal = nil
-        if let journal = outage.journal, journal.base.head.digest == kept.head.digest, let position = journal.position {
-            guard let after = cluster.oracle.state(after: position) else { return false }
+        var position: JournalPosition?
+        if let journal = outage.journal, journal.base.head.digest == kept.head.digest, let last = journal.position {
+            guard let after = cluster.oracle.state(after: last) else { return false }
             state = after
             state.forgetDiscovery()
-            publishedJournal = position
+            position = last
         }
         note("serves what was kept, revision \(kept.head.revision)")
-        publish()
-        if let ledTerm = kept.ledTerm ?? (publishedJournal == nil ? nil : kept.head.epoch) {
+        publishWhole(journal: position)
+        if let ledTerm = kept.ledTerm ?? (position == nil ? nil : kept.head.epoch) {
             outage.lastToken = FencingToken(holder: holder, epoch: ledTerm)
             outage.policy.resumed(epoch: ledTerm, now: process.now)
         }
@@ -206,11 +244,8 @@ extension Replica {
         writerHead = tables.head
         pending = nil
         if let head = tables.head, head.epoch != token.epoch {
-            guard case .term(let row?, let writer) = try await ask(.termStart(token.epoch)) else { return }
-            if let writer, mayHaveLost(before: writer, now: row) {
-                try await recordFork(
-                    ([], []), nil, after: head.revision.number, timelines: row.timeline - writer.timeline, token)
-            }
+            let (row, mayHaveLost) = try await termStart(token)
+            if mayHaveLost { try await recordFork(nil, nil, after: head, row, token) }
             let start = start(of: row)
             gap.beginTerm(at: start.acquiredAt)
             _ = try await attempt(
@@ -278,11 +313,14 @@ extension Replica {
         guard token == nil, !outage.policy.isJournalling, isWaiting else { return }
         guard outage.journal != nil || outage.lost != nil else { return }
         if let asked = outage.asked {
-            guard case .flag(true) = try await ask(.isDone(asked)) else { return }
+            guard case .fate(let fate) = try await ask(.fate(asked)) else { return }
+            guard fate != .open, fate != .gone || !mutations.contains(.asksOnce) else { return }
             outage.asked = nil
-            outage.lost = nil
-            if outage.journal != nil { removeJournal() }
-            return
+            if fate == .done {
+                outage.lost = nil
+                if outage.journal != nil { removeJournal() }
+                return
+            }
         }
         if let journal = outage.journal {
             guard case .since(let since) = try await ask(.since(journal.base.head, journal.revisionsToRead)) else {

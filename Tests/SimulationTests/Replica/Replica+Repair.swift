@@ -50,13 +50,12 @@ extension Replica {
             }
             if published == nil { _ = startFromDisk() }
         }
-        guard case .term(let row?, let writer) = try await ask(.termStart(token.epoch)) else { return }
+        let (row, _) = try await termStart(token)
         guard case .tables(let tables) = try await ask(.load) else { return }
         writerHead = tables.head
         pending = nil
-        let rows = lost != nil && published != nil ? difference(from: tables) : ([], [])
-        let known = max(tables.head?.revision.number ?? 0, (lost?.last.number ?? 0) + (outage.pending == nil ? 0 : 1))
-        try await recordFork(rows, lost, after: known, timelines: row.timeline - (writer?.timeline ?? 0), token)
+        let rows = lost != nil && published != nil ? difference(from: tables) : nil
+        try await recordFork(rows, lost, after: tables.head, row, token)
         outage.pending = nil
         try await load()
         try await recordStart(row, token)
@@ -77,22 +76,31 @@ extension Replica {
         return (targets, joined + left)
     }
 
-    /// - Parameter timelines: How many promotions lie between the server that has the tip and this one. Each may have
-    ///   been the beginning of a term that is lost, with a number of its own.
+    /// As AllocationWalk.leaveNumbersOut(with:).
+    func leaveNumbersOut(_ token: FencingToken) async throws -> Bool {
+        let (row, mayHaveLost) = try await termStart(token)
+        guard mayHaveLost else { return false }
+        try await recordFork(nil, nil, after: nil, row, token)
+        try await load()
+        try await recordStart(row, token)
+        return true
+    }
+
+    /// - Parameter rows: Nil: it changes nothing.
     func recordFork(
-        _ rows: ([TargetEventRow], [CollectorEventRow]), _ lost: LostRevisions?, after known: Int64, timelines: Int,
-        _ token: FencingToken
+        _ rows: ([TargetEventRow], [CollectorEventRow])?, _ lost: LostRevisions?, after tip: LedgerHead?,
+        _ term: TermRow, _ token: FencingToken
     ) async throws {
-        let number =
-            ForkRepair.next(after: known)
-            + (mutations.contains(.countsNoTimelines) ? 0 : ForkRepair.stride * Int64(max(0, timelines - 1)))
+        let number = ForkRepair.next(
+            after: tip?.revision.number ?? 0, served: (lost?.last.number ?? 0) + (outage.pending == nil ? 0 : 1),
+            elapsed: mutations.contains(.countsNoTime) ? .zero : term.acquiredAt.since(term.certainUntil))
         let first = (writerHead?.revision.number ?? 0) + 1
         let statement = ForkRepair.statement(skipping: first...(number - 1), lost: lost)
         guard case .clock(let now) = try await ask(.clock) else { return }
         let gap = Gap(from: head?.at ?? now, to: now, cause: "fork", detail: statement)
         var draft = draft(AllocationChange(placement: state.placement), .forkRepaired, gap.statement, [gap])
         draft.number = number
-        draft.rows = rows
+        draft.rows = rows ?? ([], [])
         _ = try await attempt(draft, token)
     }
 }

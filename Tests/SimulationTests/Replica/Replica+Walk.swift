@@ -14,9 +14,9 @@ extension Replica {
         openDisk()
         if let kept = disk.kept, proceeds { served.take(kept.head) }
         var pause = Duration.milliseconds(100)
-        while published == nil {
+        while true {
             do {
-                try await load()
+                try await open()
                 break
             } catch let failure as AppendFailure {
                 if failure.fault == .died { throw Fault.died }
@@ -26,6 +26,15 @@ extension Replica {
             pause = min(pause * 2, .seconds(5))
         }
         while true { try await take(next()) }
+    }
+
+    /// As AllocationWalk.start.
+    private func open() async throws {
+        if try await isJournalUntouched(), startFromDisk() { return }
+        do { try await load() } catch let failure as AppendFailure where failure.kind == .lasting {
+            // The database has lost what was served: the next term repairs it.
+            _ = startFromDisk()
+        }
     }
 
     // MARK: Inputs
@@ -44,6 +53,9 @@ extension Replica {
         case .leaseRecovered(let outage):
             try await step { token in
                 guard !self.gap.isOpen, let head = self.head else { return }
+                guard self.publishedJournal == nil else {
+                    return self.gap.failed(certainUntil: outage.from, because: outage.reason)
+                }
                 try await self.recordGap(
                     self.gap.gap(from: max(outage.from, head.at), to: outage.to, because: outage.reason), token)
                 self.outage.policy.recorded()
@@ -60,8 +72,13 @@ extension Replica {
             try await step { try await self.takeDiscovery($0) }
         case .collectors: try await step { try await self.takeCollectors($0) }
         case .tick:
-            try await step { try await self.takeRequests($0) }
-            if token == nil { try await goOnAlone() }
+            if !outage.policy.isJournalling { try await step { try await self.takeRequests($0) } }
+            if token == nil {
+                try await goOnAlone()
+                do { try await askToState() } catch let failure as AppendFailure {
+                    if failure.fault == .died { throw Fault.died }
+                }
+            }
         case .look:
             if token == nil { try await follow() }
         }
@@ -69,24 +86,13 @@ extension Replica {
 
     /// As AllocationWalk.step.
     private func step(_ body: (FencingToken) async throws -> Void) async throws {
-        if journalsNow() {
-            guard let token, process.now >= outage.probesAt else { return try await journalStep(body) }
-            // The lease is held, and what could not be written before may be possible by now.
-            outage.probesAt = process.now + .seconds(2)
-            needsLoad = true
-            do {
-                try await recover(token)
-                // What was loaded on the way has nothing of this process's discovery.
-                needsLoad = true
-            } catch let failure as AppendFailure where failure.kind == .passing && failure.fault != .died {
-                return try await journalStep(body)
-            } catch let failure as AppendFailure where failure.kind == .fenced {
-                self.token = nil
-                return endTerm(token)
-            } catch let failure as AppendFailure where failure.kind == .lasting { return }
+        guard let token, !journalsNow() || process.now >= outage.probesAt else {
+            return journalsNow() ? try await journalStep(body) : ()
         }
-        guard let token else { return }
         do {
+            if journalsNow(), try await !isRecordable(token) {
+                return journalsNow() ? try await journalStep(body) : ()
+            }
             if needsLoad { try await beginTerm(token) }
             try await body(token)
             try await closeGap(token)
@@ -124,39 +130,44 @@ extension Replica {
 
     func recordTermStart(_ token: FencingToken) async throws {
         guard let head, head.epoch != token.epoch else { return }
-        guard case .term(let row?, let writer) = try await ask(.termStart(token.epoch)) else { return }
-        if let writer, mayHaveLost(before: writer, now: row), !mutations.contains(.reusesNumbers) {
-            return try await repair(nil, token)
-        }
+        let (row, mayHaveLost) = try await termStart(token)
+        if mayHaveLost { return try await repair(nil, token) }
         try await recordStart(row, token)
     }
 
     func recordStart(_ row: TermRow, _ token: FencingToken) async throws {
         let start = start(of: row)
         gap.beginTerm(at: start.acquiredAt)
-        try await append(
-            AllocationChange(placement: state.placement), .termStart, start.detail,
-            gaps: [start.gap].compactMap(\.self), token)
+        try await appendUnchanged(.termStart, start.detail, gaps: [start.gap].compactMap(\.self), token)
     }
 
     func start(of row: TermRow) -> TermStart {
-        var start = TermStart(epoch: row.epoch, address: row.address, acquiredAt: row.acquiredAt, gap: nil)
+        var start = TermStart(
+            epoch: row.epoch, address: row.address, acquiredAt: row.acquiredAt, gap: nil, certainUntil: row.certainUntil
+        )
         if let until = row.recordedUntil, until < row.acquiredAt {
             start.gap = Gap(from: until, to: row.acquiredAt, cause: row.gapCause ?? .crashed, detail: "before")
         }
         return start
     }
 
-    func mayHaveLost(before: TermRow, now: TermRow) -> Bool {
-        ForkRepair.mayHaveLost(
-            before: .init(systemIdentifier: 1, timeline: Int32(before.timeline)),
-            now: .init(systemIdentifier: 1, timeline: Int32(now.timeline)))
+    /// As LedgerWriter.termStart: the term, and whether the server may lack what that of the tip had.
+    func termStart(_ token: FencingToken) async throws -> (TermRow, mayHaveLost: Bool) {
+        guard case .term(let row?, let writer) = try await ask(.termStart(token.epoch)) else {
+            throw AppendFailure(.lasting, "there is no row of term \(token.epoch)")
+        }
+        guard let writer, !mutations.contains(.reusesNumbers) else { return (row, false) }
+        return (
+            row,
+            ForkRepair.mayHaveLost(
+                before: .init(systemIdentifier: 1, timeline: Int32(writer.timeline)),
+                now: .init(systemIdentifier: 1, timeline: Int32(row.timeline)))
+        )
     }
 
     func recordGap(_ gap: Gap?, _ token: FencingToken) async throws {
         guard let gap else { return }
-        try await append(
-            AllocationChange(placement: state.placement), .outageRecovered, gap.statement, gaps: [gap], token)
+        try await appendUnchanged(.outageRecovered, gap.statement, gaps: [gap], token)
     }
 
     private func closeGap(_ token: FencingToken) async throws {
@@ -175,6 +186,7 @@ extension Replica {
         guard head != nil || sight.collectors != nil else { return }
         let change = state.apply(configuredJobs: Set(Truth.jobs))
         guard !change.isEmpty || head == nil else { return }
+        if head == nil, try await leaveNumbersOut(token) { return }
         try await append(change, head == nil ? .bootstrap : .configuration, "configuration", token)
     }
 
@@ -211,10 +223,22 @@ extension Replica {
     // MARK: Appending
 
     private func append(
-        _ change: AllocationChange, _ cause: Cause, _ detail: String, gaps: [Gap] = [], _ token: FencingToken
+        _ change: AllocationChange, _ cause: Cause, _ detail: String, _ token: FencingToken
     ) async throws {
+        let committed = try await commit(draft(change, cause, detail, []), token)
+        guard committed != head else { return publishJournalled(change) }
+        head = committed
+        publish(change)
+    }
+
+    private func appendUnchanged(_ cause: Cause, _ detail: String, gaps: [Gap], _ token: FencingToken) async throws {
+        let change = AllocationChange(placement: state.placement)
         head = try await commit(draft(change, cause, detail, gaps), token)
-        publish()
+        if let head, let published, published.revision.number + 1 == head.revision.number {
+            publish(change)
+        } else {
+            needsLoad = true
+        }
     }
 
     func draft(_ change: AllocationChange, _ cause: Cause, _ detail: String, _ gaps: [Gap]) -> SimulatedDraft {
@@ -222,20 +246,43 @@ extension Replica {
         return SimulatedDraft(changeID: changeID, change: change, cause: cause, detail: detail, gaps: gaps)
     }
 
-    func publish(fromLedger: Bool = false) {
-        guard let head, process.isAlive else { return }
-        if !fromLedger, outage.policy.isJournalling { publishedJournal = outage.journal?.position }
-        if let published, published.digest != head.digest { publishedJournal = nil }
-        published = head
+    /// As AllocationWalk.publish: a revision that follows the one that is served changes what is served by its change.
+    func publish(_ change: AllocationChange) {
+        guard let head else { return }
+        if let snapshot, snapshot.head.revision.number + 1 == head.revision.number {
+            serve(snapshot.advanced(by: change, state: state, head: head))
+        } else {
+            publishWhole()
+        }
+    }
+
+    func publishJournalled(_ change: AllocationChange) {
+        guard let snapshot else { return }
+        serve(snapshot.advanced(by: change, state: state, head: snapshot.head, journal: outage.journal?.position))
+    }
+
+    func publishWhole(journal: JournalPosition? = nil) {
+        guard let head else { return }
+        serve(
+            AllocationSnapshot(
+                state: state, head: head, journal: journal, scrapeConfigs: Self.scrapeConfigs, after: snapshot))
+    }
+
+    private static let scrapeConfigs = ScrapeConfigDocument(redacted: [], clear: nil)
+
+    func serve(_ snapshot: AllocationSnapshot) {
+        guard process.isAlive else { return }
+        self.snapshot = snapshot
         publishedState = state
-        if publishedJournal == nil {
+        let head = snapshot.head
+        if snapshot.journal == nil {
             served.take(head)
             // As StateKeeper: now and then, and nobody waits for it.
             if proceeds, simulation.chance(0.3) {
                 cluster.keep(head, state, ledTerm: outage.lastToken?.epoch == head.epoch ? head.epoch : nil, by: self)
             }
         }
-        cluster.oracle.published(head, publishedJournal, state, by: self)
+        cluster.oracle.published(snapshot, by: self)
     }
 
     // MARK: Loading
@@ -245,7 +292,6 @@ extension Replica {
         try await requireNothingLost()
         guard case .tables(let tables) = try await ask(.load) else { return }
         outage.pending = nil
-        publishedJournal = nil
         state = makeState(of: tables)
         head = tables.head
         writerHead = tables.head
@@ -253,7 +299,7 @@ extension Replica {
         needsLoad = false
         tail.loaded(FollowerLog.Tip(head), now: process.now)
         note("loads revision \(head?.revision.number ?? 0)")
-        publish(fromLedger: true)
+        publishWhole()
     }
 
     func makeState(of tables: LedgerTables) -> AllocationState {

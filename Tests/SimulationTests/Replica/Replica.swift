@@ -37,8 +37,16 @@ struct Mutations: OptionSet, Sendable {
     static let reusesNumbers = Mutations(rawValue: 1 << 8)
     /// A term goes on on another server than the one that gave the lease.
     static let crossesServers = Mutations(rawValue: 1 << 10)
-    /// After two promotions numbers go on as after one.
-    static let countsNoTimelines = Mutations(rawValue: 1 << 11)
+    /// Numbers go on as far behind at any time, and a lost repair's come again.
+    static let countsNoTime = Mutations(rawValue: 1 << 11)
+    /// Gaps are stated while what is served is the journal's.
+    static let statesWhileJournalling = Mutations(rawValue: 1 << 13)
+    /// A state that was loaded in a recovery that did not end is gone on with.
+    static let trustsHalfRecovered = Mutations(rawValue: 1 << 14)
+    /// A term in which nothing was recorded counts as a time in which recording was certain.
+    static let countsSilentTerms = Mutations(rawValue: 1 << 16)
+    /// A request that the database has lost is waited for.
+    static let asksOnce = Mutations(rawValue: 1 << 15)
     /// An entry of the journal is served before it is on the disk.
     static let servesBeforeSynchronised = Mutations(rawValue: 1 << 9)
 }
@@ -101,10 +109,12 @@ final class Replica {
     var needsLoad = true
     var token: FencingToken?
     var gap = RecordingGap()
-    var published: LedgerHead?
+    /// What is served.
+    var snapshot: AllocationSnapshot?
+    var published: LedgerHead? { snapshot?.head }
     var publishedState: AllocationState
     /// Where in the journal what is served stands.
-    var publishedJournal: JournalPosition?
+    var publishedJournal: JournalPosition? { snapshot?.journal }
     var served = ServedRevisions()
     var outage: Outage
     var isWaiting = false

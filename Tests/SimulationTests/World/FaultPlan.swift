@@ -9,7 +9,7 @@
 struct FaultPlan {
     enum Kind: String, CaseIterable {
         case cut, crash, stop, suspend, shutDown, databaseCrash, sessionsEnd, readOnly, full, slow, databaseClock
-        case wallClock, deafness, failover, diskFull
+        case wallClock, deafness, failover, diskFull, unheardCommits
     }
 
     enum Scope: Sendable {
@@ -17,6 +17,9 @@ struct FaultPlan {
         case recording
         /// Besides: a database that loses commits, and replicas that go on without it.
         case everything
+
+        /// One half of the seeds each.
+        init(seed: UInt64) { self = seed.isMultiple(of: 2) ? .everything : .recording }
     }
 
     /// Seconds between two faults of a kind, on average.
@@ -35,6 +38,8 @@ struct FaultPlan {
     init(_ simulation: Simulation, scope: Scope) {
         for kind in Kind.allCases where simulation.chance(0.4) {
             if scope == .recording, kind == .failover { continue }
+            // What orders one repair and a lost one is the database's clock.
+            if kind == .failover, intervals.contains(where: { $0.kind == .databaseClock }) { continue }
             intervals.append((kind, 2 + 30 * simulation.fraction() * simulation.fraction()))
         }
         spikes = simulation.chance(0.5) ? simulation.fraction() * 0.1 : 0
@@ -86,6 +91,7 @@ extension Cluster {
         for slot in slots { slot.disk.isFull = false }
         database.isReadOnly = false
         database.isFull = false
+        database.unheardCommits = 0
         database.slowness = 0
         if !database.isUp { database.start() }
     }
@@ -152,6 +158,9 @@ extension Cluster {
         case .deafness:
             simulation.note("world", "listening sessions go deaf")
             database.deafen()
+        case .unheardCommits:
+            database.unheardCommits = simulation.chance(0.5) ? 1 : simulation.fraction()
+            simulation.after(min(time, .seconds(5))) { [self] in database.unheardCommits = 0 }
         case .wallClock: chosen.replica?.process.wallOffset = simulation.seconds(-3600...3600)
         }
     }

@@ -43,15 +43,12 @@ final class Simulation {
     }
 
     /// Lets everything happen up to an instant, or up to the first violation.
-    ///
-    /// - Parameter check: Done after each event.
-    func run(until end: SimulatedTime, checking check: () -> Void) {
+    func run(until end: SimulatedTime) {
         executor.drain()
         while violation == nil, let time = events.nextTime, time <= end {
             now = time
             events.pop()()
             executor.drain()
-            check()
             eventCount += 1
         }
         if violation == nil { now = end }
