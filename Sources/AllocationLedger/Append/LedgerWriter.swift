@@ -55,10 +55,11 @@ package actor LedgerWriter {
         return fresh
     }
 
-    /// Ends the connection.
+    /// Ends the connection. What runs on it fails as one that was lost; the next call opens another.
     package func close() async {
-        await connection?.close()
+        let ended = connection
         connection = nil
+        await ended?.close()
     }
 
     /// The tip of the log as the database has it now; nil while nothing is recorded.

@@ -226,7 +226,13 @@ package struct AllocatorService: Service {
             }
             group.addTask {
                 for await transition in lease.transitions {
-                    if case .leading = transition { gate.open() }
+                    switch transition {
+                    case .leading: gate.open()
+                    // What is still under way in that term, perhaps on a session that is dead and does not say so, would
+                    // only keep this process from following the next one.
+                    case .lost: await walk.writer.close()
+                    case .waiting, .unavailable, .recovered: break
+                    }
                     await events.send(.lease(transition))
                 }
             }
