@@ -19,7 +19,9 @@ final class PlainServer: Sendable {
         try self.init(folder: TestFolder.new(), port: PlainHTTP.freePort())
         try Self.run(
             "initdb", "-D", data, "-U", Self.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-        try settings("wal_level = replica\nmax_wal_senders = 4\nfsync = off\nshared_buffers = 32MB\nautovacuum = off\n")
+        try settings(
+            "wal_level = replica\nmax_wal_senders = 4\nwal_keep_size = 256MB\nfsync = off\nshared_buffers = 32MB\nautovacuum = off\n"
+        )
         try start()
         try sql("CREATE DATABASE ledger", in: "postgres")
     }
@@ -37,7 +39,8 @@ final class PlainServer: Sendable {
         TestFolder.remove(folder)
     }
 
-    private func settings(_ text: String) throws {
+    /// Adds to its settings, for its next start.
+    func settings(_ text: String) throws {
         let file = data + "/postgresql.auto.conf"
         let before = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
         let all =
@@ -114,7 +117,7 @@ final class PlainServer: Sendable {
         #"(for file in /proc/$BASHPID/fd/*; do n=${file##*/}; ((n > 2)) && eval "exec $n>&-"; done; exec "$@")"#
 
     /// The server refuses to run as root.
-    private static func run(_ program: String, _ arguments: String...) throws {
+    static func run(_ program: String, _ arguments: String...) throws {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         let command = ["\(binaries)/\(program)"] + arguments

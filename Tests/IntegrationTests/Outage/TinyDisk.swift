@@ -7,7 +7,7 @@ import Glibc
 import TestSupport
 
 /// Mounted for the time of a test.
-final class TinyDisk {
+final class TinyDisk: Sendable {
     let folder: String
     private var filler: String { folder + "/filler" }
 
