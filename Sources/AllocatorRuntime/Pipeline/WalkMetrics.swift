@@ -14,6 +14,9 @@ struct WalkMetrics: Sendable {
     /// `opentelemetry_allocator_process_targets_duration_seconds`: relabelling and allocation of one batch.
     let processTargets = Timer(label: "opentelemetry_allocator_process_targets_duration_seconds")
 
+    /// A process starts with the file as it is.
+    init() { lastReloadSuccessful.record(1) }
+
     /// Times `body` as `opentelemetry_allocator_time_to_allocate`, in seconds.
     func timeToAllocate<T>(method: String, strategy: String, _ body: () -> T) -> T {
         let started = ContinuousClock.now

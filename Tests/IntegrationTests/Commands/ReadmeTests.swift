@@ -62,6 +62,19 @@ import Testing
         }
     }
 
+    @Test("Every metric it names is the program's", .timeLimit(.minutes(5)))
+    func metrics() throws {
+        let names = Set(readme.text.matches(of: /target_ledger_[a-z_]+/).map { String($0.0) })
+        #expect(names.count > 10)
+        let example = try ExampleProcess()
+        try example.start(flags: [])
+        func missing(_ lines: [String]) -> [String] {
+            names.filter { name in !lines.contains { $0.hasPrefix("# TYPE \(name) ") } }.sorted()
+        }
+        // One of them is there from the first revision on.
+        #expect(missing(try example.printed(by: "curl localhost:8080/metrics") { missing($0).isEmpty }) == [])
+    }
+
     @Test("Every session prints what it is said to print", .timeLimit(.minutes(5)))
     func sessions() throws {
         let example = try ExampleProcess()
