@@ -23,7 +23,7 @@ package struct OutageFolderError: Error, Sendable, CustomStringConvertible {
 /// The folder, open and locked.
 package actor OutageFolder {
     package nonisolated let path: String
-    private let lock: Int32
+    private var lock: Int32
     private var journal: Int32 = -1
     private var journalBytes: Int64 = 0
 
@@ -46,15 +46,19 @@ package actor OutageFolder {
         guard lock >= 0 else { throw OutageFolderError("write in", path) }
         let failure = csys_lock_exclusively(lock)
         guard failure == 0 else {
-            close(lock)
+            Glibc.close(lock)
             throw OutageFolderError("use (another process does)", path, failure)
         }
         self.lock = lock
     }
 
-    isolated deinit {
-        if journal >= 0 { close(journal) }
-        close(lock)
+    isolated deinit { close() }
+
+    /// Lets another process, or another of these, have the folder. Nothing may be asked of this one any more.
+    func close() {
+        if journal >= 0 { Glibc.close(journal) }
+        if lock >= 0 { Glibc.close(lock) }
+        (journal, lock) = (-1, -1)
     }
 
     // MARK: State
@@ -69,7 +73,7 @@ package actor OutageFolder {
     func keptHead() throws -> LedgerHead? {
         let file = open(statePath, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         guard file >= 0 else { return nil }
-        defer { close(file) }
+        defer { Glibc.close(file) }
         return KeptState.head(try bytes(0..<Int64(KeptState.headBytes), of: file))
     }
 
@@ -79,7 +83,7 @@ package actor OutageFolder {
         let draft = statePath + ".new"
         let file = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw OutageFolderError("write", draft) }
-        defer { close(file) }
+        defer { Glibc.close(file) }
         guard Self.write(bytes, to: file), fdatasync(file) == 0 else {
             let error = OutageFolderError("write", draft)
             unlink(draft)
@@ -100,7 +104,7 @@ package actor OutageFolder {
         guard file >= 0 else { throw OutageFolderError("read", journalPath) }
         var status = stat()
         guard fstat(file, &status) == 0 else {
-            close(file)
+            Glibc.close(file)
             throw OutageFolderError("read", journalPath)
         }
         do {
@@ -114,7 +118,7 @@ package actor OutageFolder {
             }
             guard let journal = scanner.journal else {
                 // Not even the beginning was written: nobody was served anything from it.
-                close(file)
+                Glibc.close(file)
                 removeJournal()
                 return nil
             }
@@ -123,7 +127,7 @@ package actor OutageFolder {
             journalBytes = scanner.byteCount
             return (journal, scanner.contents)
         } catch {
-            if self.journal != file { close(file) }
+            if self.journal != file { Glibc.close(file) }
             throw error
         }
     }
@@ -132,7 +136,7 @@ package actor OutageFolder {
     func beginJournal(_ base: OutageJournal.Base) throws(OutageFolderError) {
         let file = open(journalPath, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw OutageFolderError("write", journalPath) }
-        if journal >= 0 { close(journal) }
+        if journal >= 0 { Glibc.close(journal) }
         journal = file
         journalBytes = 0
         try append(JournalRecord.base(base).piece(after: .zero))
@@ -165,7 +169,7 @@ package actor OutageFolder {
 
     /// Forgets the journal: all of it is recorded.
     func removeJournal() {
-        if journal >= 0 { close(journal) }
+        if journal >= 0 { Glibc.close(journal) }
         journal = -1
         unlink(journalPath)
         synchronizeFolder()
@@ -175,7 +179,7 @@ package actor OutageFolder {
     ///
     /// - Returns: Where it is.
     func archiveJournal(_ tip: String) -> String {
-        if journal >= 0 { close(journal) }
+        if journal >= 0 { Glibc.close(journal) }
         journal = -1
         let archive = path + "/journal." + tip
         rename(journalPath, archive)
@@ -189,14 +193,14 @@ package actor OutageFolder {
         let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { return }
         fsync(folder)
-        close(folder)
+        Glibc.close(folder)
     }
 
     private func read(_ path: String) throws(OutageFolderError) -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
         if file < 0, errno == ENOENT { return nil }
         guard file >= 0 else { throw OutageFolderError("read", path) }
-        defer { close(file) }
+        defer { Glibc.close(file) }
         var status = stat()
         guard fstat(file, &status) == 0 else { throw OutageFolderError("read", path) }
         return try bytes(0..<Int64(status.st_size), of: file)

@@ -64,6 +64,7 @@ import Testing
             #expect(try await folder.state(into: table) == nil)
             try await folder.keep(snapshot(state), ledTerm: 3)
             #expect(throws: OutageFolderError.self) { try OutageFolder(path: path) }
+            await folder.close()
         }
         let folder = try OutageFolder(path: path)
         #expect(try await folder.keptHead() == head)
@@ -98,6 +99,7 @@ import Testing
                 try await folder.append(JournalRecord.entry(entry).piece(after: journal.tip, content: content))
                 try journal.take(.entry(entry))
             }
+            await folder.close()
         }
         let folder = try OutageFolder(path: path)
         let (journal, ranges) = try #require(try await folder.openJournal())
