@@ -22,6 +22,8 @@ extension LedgerWriter {
                 isolation: .repeatableRead, readOnly: true, deadline: .now + .seconds(600)
             ) { @Sendable connection in try await Self.readAll(initial, connection) }
             dictionary = read.dictionary
+            // A database that lost commits gives their ids again, to others.
+            tailNames = TailDictionary()
             head = read.loaded.head
             currentConfiguration = read.configuration
             openRuns = read.runs

@@ -62,6 +62,21 @@ import Testing
         }
     }
 
+    @Test("Ids are forgotten when a state is loaded: a database that lost commits gives them to others")
+    func forgetsIDs() async throws {
+        try await LedgerFixture.with { ledger in
+            var workload = HistoryWorkload(seed: 11)
+            var replica = try await LedgerReplica(ledger.configuration)
+            for _ in 0..<20 { try await workload.step(&ledger) }
+            try await replica.follow()
+            #expect(await !replica.writer.tailNames.labels.isEmpty)
+            try await replica.load()
+            let names = await replica.writer.tailNames
+            #expect(names.labels.isEmpty && names.jobs.isEmpty && names.collectors.isEmpty && names.rings.isEmpty)
+            await replica.writer.close()
+        }
+    }
+
     @Test("Snapshots advanced along the log serve the lists of one made from the whole state")
     func lists() async throws {
         try await LedgerFixture.with { ledger in
