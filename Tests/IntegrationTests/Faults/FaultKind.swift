@@ -90,8 +90,8 @@ struct FaultPhase: Sendable {
         FaultPhase(
             name: "hold", outage: .hold, strategy: "consistent-hashing", isPooled: false,
             faults: [
-                (.killLeader, 4), (.killFollower, 3), (.pauseLeader, 2), (.pauseLeaderLong, 3), (.pauseFollower, 2),
-                (.pauseFollowerLong, 2), (.handOver, 4), (.restartFollower, 2), (.delay, 3), (.drop, 3),
+                (.killLeader, 4), (.killFollower, 4), (.pauseLeader, 2), (.pauseLeaderLong, 3), (.pauseFollower, 3),
+                (.pauseFollowerLong, 2), (.handOver, 4), (.restartFollower, 3), (.delay, 3), (.drop, 3),
                 (.halfOpenClient, 3), (.halfOpenServer, 2), (.reset, 3), (.databaseKill, 2), (.databaseStop, 2),
                 (.databaseRestart, 2), (.databaseFreeze, 2), (.databaseReadOnly, 2), (.promotion, 2),
             ]),

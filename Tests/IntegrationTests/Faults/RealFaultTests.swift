@@ -16,7 +16,8 @@ import Testing
 @ProcessTests @Suite struct RealFaultTests {
     private static let environment = ProcessInfo.processInfo.environment
     private static let seed =
-        environment["TARGET_LEDGER_FAULT_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0..<1_000_000)
+        environment["TARGET_LEDGER_FAULT_SEED"].flatMap { UInt64($0) }
+        ?? (environment["TARGET_LEDGER_LONG_TESTS"] == "1" ? .random(in: 0..<1_000_000) : 881_265)
     private static let wanted =
         environment["TARGET_LEDGER_FAULTS"].flatMap { Int($0) }
         ?? (environment["TARGET_LEDGER_LONG_TESTS"] == "1" ? 1000 : 100)
