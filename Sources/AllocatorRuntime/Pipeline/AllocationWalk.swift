@@ -35,7 +35,7 @@ actor AllocationWalk {
     let tail: LedgerTail
     let discovery: DiscoveryManager
     private let inForce: ConfigurationInForce
-    private let isTrusted: @Sendable (FencingToken) -> Bool
+    let isTrusted: @Sendable (FencingToken) -> Bool
     private let lastRenewal: @Sendable () -> Timestamp?
     private let endTerm: @Sendable (FencingToken) -> Void
     var configuration: ConfigurationDocument
@@ -50,11 +50,11 @@ actor AllocationWalk {
     var needsLoad = true
     var token: FencingToken?
     private var collectors: CollectorSet?
-    private var reports: [DiscoveryReportDraft] = []
-    private var reportsSentAt = ContinuousClock.now
+    var reports: [DiscoveryReportDraft] = []
+    var reportsSentAt = ContinuousClock.now
     /// The last result of each provider, of those that came while nothing could be recorded. Groups are handed over
     /// again; results are not.
-    private var keptReports: [ProviderID: DiscoveryReport] = [:]
+    var keptReports: [ProviderID: DiscoveryReport] = [:]
     /// A time of this term in which nothing could be recorded.
     var gap = RecordingGap()
     /// What the last step failed by; nil after one that went well.
@@ -241,7 +241,7 @@ actor AllocationWalk {
     }
 
     /// Tells of a fault, once for as long as it stays the same.
-    private func note(_ error: LedgerError, _ message: Logger.Message) {
+    func note(_ error: LedgerError, _ message: Logger.Message) {
         let text = "\(error)"
         if error.isRetryable {
             outage.policy.failed(now: .now)
@@ -350,206 +350,6 @@ actor AllocationWalk {
             state.finishDiscovery()
         }
         return (change, dropped)
-    }
-
-    private func append(
-        _ change: AllocationChange, _ cause: Cause, detail: String, configuration: ConfigurationRecord? = nil,
-        _ token: FencingToken
-    ) async throws {
-        let draft = RevisionDraft(
-            changeID: .random(), change: change, cause: cause, causeDetail: detail, configuration: configuration,
-            reports: reports)
-        let committed = try await commit(draft, token)
-        reports = []
-        reportsSentAt = .now
-        if let configuration { recordedConfiguration = configuration }
-        recordedPlacement = change.placement
-        guard committed.head != head else { return publishJournalled(change) }
-        head = committed.head
-        publish(change)
-        logger.info(
-            "revision recorded",
-            metadata: [
-                "revision": "\(committed.head.revision.number)", "cause": "\(cause.rawValue)", "detail": "\(detail)",
-                "targets": "\(change.targets.count)", "collectors": "\(change.collectors.count)",
-            ])
-    }
-
-    /// Appends, again and again while the fault is one that passes and the lease can still be trusted. The change id
-    /// stays the same, so a commit whose outcome was unknown is found instead of repeated.
-    func commit(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
-        var retry = AppendRetry()
-        // What states something about the ledger waits until it is there, and until what is served is in it.
-        let isChange = draft.attachments.isEmpty && draft.cause != .termStart
-        guard isChange || publisher.current?.journal == nil else {
-            throw LedgerError.refused("what the journal holds is recorded first")
-        }
-        // Set before the attempt: whatever ends it early leaves the state ahead of the ledger.
-        needsLoad = true
-        if isChange { outage.pending = draft }
-        while true {
-            if isChange, journalsNow() {
-                do { return try await journal(draft) } catch let error as OutageFolderError { hold(because: error) }
-            }
-            do {
-                let committed = try await appendWhole(draft, token)
-                needsLoad = false
-                outage.pending = nil
-                outage.policy.recorded()
-                return committed
-            } catch let error as LedgerError {
-                let failure = AppendRetry.Failure(error)
-                guard case .again(let pause) = retry.next(after: failure, isTrusted: isTrusted(token)) else {
-                    throw error
-                }
-                note(error, "a change cannot be recorded and is tried again; the last revision stays served")
-                // The grace period may be over.
-                if isChange, outage.policy.mayJournal(now: .now), journalsNow() { continue }
-                try await Task.sleep(for: pause)
-            }
-        }
-    }
-
-    /// How long a process that is asked to stop goes on with an append that has begun.
-    private static let appendPatience = Duration.seconds(5)
-
-    /// A process that is asked to stop finishes the append that it is at: what it has decided is recorded, and whoever
-    /// leads next does not find it out again.
-    private func appendWhole(_ draft: RevisionDraft, _ token: FencingToken) async throws -> CommittedRevision {
-        // Unstructured: cancelling the walk must not cancel the append.
-        let append = Task { [writer] in try await writer.append(draft, fencedBy: token) }
-        return try await withTaskCancellationHandler {
-            try await append.value
-        } onCancel: {
-            // Unstructured: a handler cannot wait.
-            Task {
-                try? await Task.sleep(for: Self.appendPatience)
-                append.cancel()
-            }
-        }
-    }
-
-    // MARK: Loading and publishing
-
-    func load(mayBeReadOnly: Bool = false) async throws {
-        try await requireNothingLost(mayBeReadOnly: mayBeReadOnly)
-        let started = ContinuousClock.now
-        let loaded = try await writer.load(
-            into: AllocationLoader(table: table, strategy: settings.strategy), mayBeReadOnly: mayBeReadOnly)
-        if let current = publisher.current?.head, FollowerLog.Tip(current) != FollowerLog.Tip(loaded.head),
-            current.revision.number >= loaded.head?.revision.number ?? 0
-        {
-            // Nothing that was served is taken back: whoever leads has to repair this.
-            let fork = FollowerLog.Fork(applied: FollowerLog.Tip(current), head: FollowerLog.Tip(loaded.head))
-            throw LedgerError.forked("\(fork)")
-        }
-        state = loaded.state
-        head = loaded.head
-        outage.pending = nil
-        recordedConfiguration = loaded.configuration
-        recordedPlacement = loaded.placement
-        needsLoad = false
-        tail.withLog { [head] in $0.loaded(FollowerLog.Tip(head), now: .now) }
-        guard let head else {
-            publisher.update {
-                $0.reasonsNotReady = ["no state: the ledger is empty, and waits for collectors and the lease"]
-            }
-            return
-        }
-        publisher.publish(
-            AllocationSnapshot(
-                state: state, head: head, scrapeConfigs: servedConfiguration, pendingJobs: pendingJobs(),
-                after: publisher.current))
-        publisher.update { $0.reasonsNotReady = [] }
-        logger.notice(
-            "state loaded from the ledger",
-            metadata: [
-                "revision": "\(head.revision.number)", "targets": "\(state.targetCount)",
-                "collectors": "\(state.collectorNames.count)", "seconds": "\(started.duration(to: .now).inSeconds)",
-            ])
-    }
-
-    private func publish(_ change: AllocationChange) {
-        guard let head else { return }
-        let snapshot: AllocationSnapshot
-        if let current = publisher.current, current.head.revision.number + 1 == head.revision.number {
-            snapshot = current.advanced(
-                by: change, state: state, head: head, scrapeConfigs: configuration.served, pendingJobs: pendingJobs())
-        } else {
-            snapshot = AllocationSnapshot(
-                state: state, head: head, scrapeConfigs: configuration.served, pendingJobs: pendingJobs(),
-                after: publisher.current)
-        }
-        publisher.publish(snapshot)
-        publisher.update {
-            $0.reasonsNotReady = []
-            $0.staleness = nil
-        }
-    }
-
-    /// A job that turned out to be empty, or a configuration whose secrets changed, makes no revision but another answer.
-    func publishIfSame() {
-        guard let current = publisher.current, current.head.digest == head?.digest,
-            recordedConfiguration?.digest == configuration.record.digest
-        else { return }
-        let pending = pendingJobs()
-        guard current.pendingJobs != pending || current.scrapeConfigs != configuration.served else { return }
-        publisher.publish(current.with(scrapeConfigs: configuration.served, pendingJobs: pending))
-    }
-
-    /// The configuration as it is in force: this process's own where that is the one recorded.
-    var servedConfiguration: ScrapeConfigDocument {
-        recordedConfiguration?.digest == configuration.record.digest
-            ? configuration.served
-            : recordedConfiguration.flatMap(ConfigurationDocument.served) ?? configuration.served
-    }
-
-    /// Jobs whose discovery has not shown yet whether they have targets.
-    func pendingJobs() -> Set<String> {
-        let known = state.jobsKnownToBeComplete.union(following.synchronisedJobs)
-        return Set(settings.scrapeConfigs.lazy.map(\.jobName).filter { !known.contains($0) })
-    }
-
-    // MARK: Reports
-
-    func keep(_ found: [DiscoveryReport]) {
-        for report in found { keptReports[report.provider] = report }
-    }
-
-    private func addKept(_ change: AllocationChange? = nil, _ dropped: [String: Int] = [:]) {
-        guard !keptReports.isEmpty else { return }
-        add(keptReports.values.sorted { $0.at < $1.at }, change, dropped)
-        keptReports = [:]
-    }
-
-    private func add(_ found: [DiscoveryReport], _ change: AllocationChange?, _ dropped: [String: Int]) {
-        var added: [JobNumber: Int] = [:]
-        var removed: [JobNumber: Int] = [:]
-        for target in change?.targets ?? [] {
-            if target.before == nil { added[target.job, default: 0] += 1 }
-            if target.after == nil { removed[target.job, default: 0] += 1 }
-        }
-        let numbers = Dictionary(
-            (change?.jobs ?? []).enumerated().map { ($1, JobNumber(rawValue: Int32($0))) },
-            uniquingKeysWith: { first, _ in first })
-        for report in found {
-            for job in report.jobs {
-                let number = numbers[job]
-                reports.append(
-                    DiscoveryReportDraft(
-                        job: job, report, added: number.flatMap { added[$0] } ?? 0,
-                        removed: number.flatMap { removed[$0] } ?? 0, dropped: dropped[job] ?? 0))
-            }
-        }
-    }
-
-    private func sendReports(_ token: FencingToken) async throws {
-        guard !reports.isEmpty, !outage.policy.isJournalling,
-            reportsSentAt.duration(to: .now) >= settings.reportInterval
-        else { return }
-        try await writer.record(reports: reports, fencedBy: token)
-        reports = []
-        reportsSentAt = .now
     }
 
     private func detail(of batch: DiscoveryBatch) -> String {
