@@ -21,6 +21,7 @@ import Testing
             ([.repeatsUnknownCommit, .adoptsHead], [.onceOnly, .replay]),
             (.renewsFencedTerm, [.catchUp]),
             (.countsSilentTerms, [.gap]),
+            (.provesWhatFails, [.gap]),
         ] as [(Mutations, [Rule])])
     func guardIsMissed(_ mutation: Mutations, _ expected: [Rule]) { find(mutation, expected, .recording, from: 1) }
 

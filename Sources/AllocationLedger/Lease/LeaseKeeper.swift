@@ -37,6 +37,7 @@ package actor LeaseKeeper {
     private let holder: UUID128
     private let address: String
     private let status: (@Sendable () -> ReplicaReport)?
+    private let isRecording: @Sendable () -> Bool
     private let logger: Logger
     private var connection: PostgresConnection?
     /// What was last said of this process, and when; not told again before it is due, unless its part has changed.
@@ -68,9 +69,11 @@ package actor LeaseKeeper {
     ///   - holder: Made by this process at its start.
     ///   - address: How others find this process.
     ///   - status: What this process says of itself; nil: nothing. A process whose configuration is superseded does not ask.
+    ///   - isRecording: Whether what this process decides gets recorded, asked at each renewal.
     package init(
         configuration: PostgresConfiguration, timeToLive: Duration, renewInterval: Duration, holder: UUID128,
-        address: String, status: (@Sendable () -> ReplicaReport)? = nil, logger: Logger
+        address: String, status: (@Sendable () -> ReplicaReport)? = nil,
+        isRecording: @escaping @Sendable () -> Bool = { true }, logger: Logger
     ) {
         var configuration = configuration
         configuration.connectTimeout = min(configuration.connectTimeout, timeToLive / 2)
@@ -80,6 +83,7 @@ package actor LeaseKeeper {
         self.holder = holder
         self.address = address
         self.status = status
+        self.isRecording = isRecording
         self.logger = logger
         lease = Mutex(LeaderLease(timeToLive: timeToLive, safetyMargin: min(.seconds(1), timeToLive / 4)))
         (transitions, report) = AsyncStream.makeStream()
@@ -91,7 +95,7 @@ package actor LeaseKeeper {
         return lease.withLock { $0.trusted(now: .now)?.epoch == token.epoch }
     }
 
-    /// When the database last confirmed the lease to this process, by its own clock.
+    /// When the database last confirmed the lease to this process while it could record, by the database's clock.
     package nonisolated var lastRenewal: Timestamp? { renewal.withLock(\.self) }
 
     /// The term in which something may be written at this instant; nil while there is none.
@@ -132,7 +136,8 @@ package actor LeaseKeeper {
         let reason = "the database has lost revisions; a new term begins"
         do {
             try await LeaseQueries.release(
-                FencingToken(holder: holder, epoch: held), reason: reason, connected(), deadline: .now + .seconds(2))
+                FencingToken(holder: holder, epoch: held), reason: reason, isRecording: isRecording(), connected(),
+                deadline: .now + .seconds(2))
         } catch {
             logger.warning("the lease could not be given up; it will run out", metadata: ["error": "\(error)"])
         }
@@ -153,8 +158,8 @@ package actor LeaseKeeper {
         }
         do {
             try await LeaseQueries.release(
-                FencingToken(holder: holder, epoch: epoch), reason: LeaseQueries.stopped, connected(),
-                deadline: .now + .seconds(2))
+                FencingToken(holder: holder, epoch: epoch), reason: LeaseQueries.stopped, isRecording: isRecording(),
+                connected(), deadline: .now + .seconds(2))
             logger.notice("lease given up", metadata: ["epoch": "\(epoch)"])
         } catch {
             logger.warning("the lease could not be given up; it will run out", metadata: ["error": "\(error)"])
@@ -218,15 +223,17 @@ package actor LeaseKeeper {
             }
             if let ended {
                 try await LeaseQueries.release(
-                    ended, reason: "what was written in it was refused", connection, deadline: deadline)
+                    ended, reason: "what was written in it was refused", isRecording: isRecording(), connection,
+                    deadline: deadline)
             }
             if let epoch = lease.withLock(\.heldEpoch) {
                 let token = FencingToken(holder: holder, epoch: epoch)
                 let renewedAt = try await LeaseQueries.renew(
-                    token, timeToLive: timeToLive.inSeconds, connection, deadline: deadline)
+                    token, timeToLive: timeToLive.inSeconds, isRecording: isRecording(), connection,
+                    deadline: deadline)
                 act(
                     renewedAt != nil ? renewed(epoch, askedAt) : refused(),
-                    reason: "another process has taken the lease")
+                    reason: "the lease ran out, or another process has taken it")
                 if let renewedAt {
                     // A reply that came when nothing was trusted any more ended the term; the next one says why.
                     if lease.withLock(\.heldEpoch) == nil {
@@ -295,12 +302,13 @@ package actor LeaseKeeper {
         reported = (.now, state, epoch)
     }
 
-    /// Takes a renewal that was confirmed; it may end a time without one.
+    /// Takes a renewal that was confirmed; it may end a time without one, unless nothing can be recorded yet.
     private func noteRenewal(_ renewedAt: Timestamp) {
         let before = renewal.withLock { renewal in
             defer { renewal = renewedAt }
             return renewal
         }
+        guard before != renewedAt else { return }
         if let reason = outage, let before, lease.withLock(\.heldEpoch) != nil {
             report.yield(.recovered(LeaseOutage(from: before, to: renewedAt, reason: reason)))
         }

@@ -10,9 +10,10 @@ package enum LeaseQueries {
 
     /// Takes the lease if nobody's is running; begins a term. Nil: somebody holds it.
     ///
-    /// The term's row keeps until when recording was certain before it: the last renewal, or the last revision where that
-    /// is later. Both are this server's times; those of discovery results are not. A term in which nothing was recorded was
-    /// none: what was certain before it counts.
+    /// The term's row keeps until when recording was certain before it: the last renewal whose holder could record, or the
+    /// last revision where that is later. Both are this server's times; those of discovery results are not. A term in which
+    /// nothing was recorded was none: what was certain before it counts. A revision that came when renewals had been missed
+    /// does not make the time before it certain: whoever wrote it had a gap to tell of and did not get there.
     ///
     /// Where the server is another than the one that the tip was written to (or, while nothing is recorded, than one that has
     /// given the lease), or where a lost epoch is known, others that were used may have been lost: the new one is far above
@@ -62,8 +63,9 @@ package enum LeaseQueries {
                 INSERT INTO ledger.term (epoch, holder, address, acquired_at, system_identifier, timeline, \
                 first_revision, first_digest, recorded_until, gap_cause) \
                 SELECT \(epoch), \(holder), \(address), clock_timestamp(), s.system_identifier, s.timeline, h.revision, \
-                h.digest, CASE WHEN h.revision > 0 \
-                THEN greatest(h.at, CASE WHEN h.epoch = p.epoch THEN \(renewedAt) ELSE p.recorded_until END) END, \
+                h.digest, CASE WHEN h.revision > 0 THEN CASE WHEN h.epoch <> p.epoch THEN coalesce(p.recorded_until, h.at) \
+                WHEN h.at > \(renewedAt)::timestamptz + make_interval(secs => \(timeToLive / 2)) THEN \(renewedAt) \
+                ELSE greatest(h.at, \(renewedAt)) END END, \
                 CASE WHEN h.revision > 0 THEN CASE WHEN p.end_reason = \(Self.stopped) THEN 'stopped' \
                 ELSE \(otherwise.rawValue) END END \
                 FROM ledger.server_identity() s, ledger.head h \
@@ -77,15 +79,21 @@ package enum LeaseQueries {
 
     /// Lengthens the lease. A plain update of columns that are no key, which passes a writer's FOR KEY SHARE.
     ///
-    /// - Returns: When, by the server's clock; nil: the lease is another's.
+    /// One that has run out stays so: what asks may be the last packet of a process that is long dead, and the time since
+    /// then would count as one in which it recorded.
+    ///
+    /// - Parameter isRecording: Whether what the holder decides gets recorded; else the last certain time stays.
+    /// - Returns: The last renewal whose holder could record, by the server's clock; nil: the lease is another's, or ran out.
     package static func renew(
-        _ token: FencingToken, timeToLive: Double, _ connection: PostgresConnection, deadline: ContinuousClock.Instant
+        _ token: FencingToken, timeToLive: Double, isRecording: Bool = true, _ connection: PostgresConnection,
+        deadline: ContinuousClock.Instant
     ) async throws -> Timestamp? {
         try await connection.query(
             """
-            UPDATE ledger.lease SET renewed_at = clock_timestamp(), \
+            UPDATE ledger.lease SET renewed_at = CASE WHEN \(isRecording) THEN clock_timestamp() ELSE renewed_at END, \
             expires_at = clock_timestamp() + make_interval(secs => \(timeToLive)) \
-            WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch) RETURNING renewed_at
+            WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch) \
+            AND expires_at > clock_timestamp() RETURNING renewed_at
             """, deadline: deadline
         ).first?.decode(0, as: Timestamp.self)
     }
@@ -99,13 +107,17 @@ package enum LeaseQueries {
     }
 
     /// Ends the term now, so that another need not wait for the lease to run out.
+    ///
+    /// - Parameter isRecording: As for a renewal.
     static func release(
-        _ token: FencingToken, reason: String, _ connection: PostgresConnection, deadline: ContinuousClock.Instant
+        _ token: FencingToken, reason: String, isRecording: Bool = true, _ connection: PostgresConnection,
+        deadline: ContinuousClock.Instant
     ) async throws {
         _ = try await connection.pipeline(
             [
                 """
-                UPDATE ledger.lease SET expires_at = clock_timestamp(), renewed_at = clock_timestamp() \
+                UPDATE ledger.lease SET expires_at = clock_timestamp(), \
+                renewed_at = CASE WHEN \(isRecording) THEN clock_timestamp() ELSE renewed_at END \
                 WHERE name = 'allocator' AND holder = \(token.holder) AND epoch = \(token.epoch)
                 """,
                 """

@@ -166,7 +166,7 @@ extension AllocationWalk {
                 try await leaveNumbersOut(
                     behind: loaded.head, nil, AllocationChange(placement: placement), configuration: nil, start, token)
             }
-            gap.beginTerm(at: start.acquiredAt)
+            gap.beganTerm(at: start.acquiredAt)
             _ = try await writer.append(RevisionDraft(start, placement: placement), fencedBy: token)
         }
         for (index, entry) in journal.entries.enumerated().dropFirst(place) {

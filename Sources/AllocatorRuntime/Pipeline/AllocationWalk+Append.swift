@@ -44,6 +44,7 @@ extension AllocationWalk {
         }
         // Set before the attempt: whatever ends it early leaves the state ahead of the ledger.
         needsLoad = true
+        certainty.begins(now: .now)
         if isChange { outage.pending = draft }
         while true {
             if isChange, journalsNow() {

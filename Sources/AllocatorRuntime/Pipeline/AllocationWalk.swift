@@ -35,6 +35,7 @@ actor AllocationWalk {
     let tail: LedgerTail
     let discovery: DiscoveryManager
     private let inForce: ConfigurationInForce
+    let certainty: RecordingCertainty
     let isTrusted: @Sendable (FencingToken) -> Bool
     private let lastRenewal: @Sendable () -> Timestamp?
     private let endTerm: @Sendable (FencingToken) -> Void
@@ -66,7 +67,7 @@ actor AllocationWalk {
     init(
         settings: WalkSettings, table: LabelTable, publisher: SnapshotPublisher, writer: LedgerWriter, tail: LedgerTail,
         outage: WalkOutage, discovery: DiscoveryManager, inForce: ConfigurationInForce,
-        isTrusted: @escaping @Sendable (FencingToken) -> Bool,
+        certainty: RecordingCertainty, isTrusted: @escaping @Sendable (FencingToken) -> Bool,
         lastRenewal: @escaping @Sendable () -> Timestamp?, endTerm: @escaping @Sendable (FencingToken) -> Void,
         logger: Logger
     ) throws {
@@ -78,6 +79,7 @@ actor AllocationWalk {
         self.outage = outage
         self.discovery = discovery
         self.inForce = inForce
+        self.certainty = certainty
         self.isTrusted = isTrusted
         self.lastRenewal = lastRenewal
         self.endTerm = endTerm
@@ -174,6 +176,7 @@ actor AllocationWalk {
             }
         case .leading(let granted):
             token = granted
+            gap.leads()
             outage.lastToken = granted
             outage.policy.leads(epoch: granted.epoch)
             publisher.update { $0.role = .leading(epoch: granted.epoch) }
@@ -223,6 +226,7 @@ actor AllocationWalk {
             if needsLoad { try await beginTerm(token) }
             try await body(token)
             try await closeGap(token)
+            certainty.ended()
             let hasState = head != nil
             publisher.update {
                 $0.staleness = nil
@@ -245,6 +249,7 @@ actor AllocationWalk {
         let text = "\(error)"
         if error.isRetryable {
             outage.policy.failed(now: .now)
+            certainty.failed()
             let certain = [head?.at, lastRenewal()].compactMap(\.self).max()
             gap.failed(certainUntil: certain, because: text)
         }

@@ -95,9 +95,11 @@ package struct AllocatorService: Service {
         let view = ReplicaView(
             id: replica, address: settings.address, publisher: publisher, tail: tail, configuration: configuration)
         publisher.show(view)
+        let certainty = RecordingCertainty()
         let lease = LeaseKeeper(
             configuration: postgres, timeToLive: settings.leaseTimeToLive, renewInterval: settings.leaseRenewInterval,
-            holder: replica, address: settings.address, status: { view.report }, logger: logger)
+            holder: replica, address: settings.address, status: { view.report },
+            isRecording: { certainty.holds(now: .now) }, logger: logger)
         let collectors = CollectorFeed(settings.collectors, watcher: intake.watcher, logger: logger)
         let walk = try AllocationWalk(
             settings: WalkSettings(settings), table: intake.table, publisher: publisher,
@@ -106,8 +108,9 @@ package struct AllocatorService: Service {
                 policy: OutagePolicy(
                     mode: folder == nil ? .hold : settings.onDatabaseOutage, leaseTimeToLive: settings.leaseTimeToLive),
                 folder: folder, holder: replica, beginTerm: { await lease.beginTerm(above: $0) }),
-            discovery: intake.manager, inForce: configuration, isTrusted: { lease.isTrusted($0) },
-            lastRenewal: { lease.lastRenewal }, endTerm: { lease.fenced($0) }, logger: logger)
+            discovery: intake.manager, inForce: configuration, certainty: certainty,
+            isTrusted: { lease.isTrusted($0) }, lastRenewal: { lease.lastRenewal }, endTerm: { lease.fenced($0) },
+            logger: logger)
 
         try await keepingState {
             do {

@@ -65,11 +65,12 @@ struct RecordingGap: Sendable {
         return Gap(from: from, to: to, cause: .databaseOutage, detail: reason)
     }
 
-    /// A new term states what was before it by itself.
-    mutating func beginTerm(at start: Timestamp) {
-        from = nil
-        statedUntil = max(statedUntil, start)
-    }
+    /// Takes that a new term has the lease. Its first revision states what was before it; what fails from here on is
+    /// not part of that.
+    mutating func leads() { from = nil }
+
+    /// Takes that the first revision of a term is recorded, which states what was before `start`.
+    mutating func beganTerm(at start: Timestamp) { statedUntil = max(statedUntil, start) }
 }
 
 extension AllocationWalk {
@@ -85,7 +86,7 @@ extension AllocationWalk {
 
     func recordStart(_ start: TermStart, _ token: FencingToken) async throws {
         guard let placement = recordedPlacement else { return }
-        gap.beginTerm(at: start.acquiredAt)
+        gap.beganTerm(at: start.acquiredAt)
         try await appendUnchanged(RevisionDraft(start, placement: placement), token)
     }
 

@@ -34,8 +34,18 @@ import Testing
     func newTerm() {
         var gap = RecordingGap()
         gap.failed(certainUntil: at(10), because: "away")
-        gap.beginTerm(at: at(50))
+        gap.leads()
+        gap.beganTerm(at: at(50))
         #expect(!gap.isOpen)
         #expect(gap.gap(from: at(10), to: at(50), because: "away") == nil)
+    }
+
+    @Test("A term that cannot record its first revision for a while states that while too")
+    func slowStart() {
+        var gap = RecordingGap()
+        gap.leads()
+        gap.failed(certainUntil: at(49), because: "full")
+        gap.beganTerm(at: at(50))
+        #expect(gap.ended(at: at(70)) == Gap(from: at(50), to: at(70), cause: .databaseOutage, detail: "full"))
     }
 }

@@ -11,8 +11,8 @@ import PostgresDriver
 enum Request: Sendable {
     case acquire(
         holder: UUID128, address: String, timeToLive: Duration, sawOutage: Bool, above: Int64)
-    case renew(FencingToken, timeToLive: Duration)
-    case release(FencingToken)
+    case renew(FencingToken, timeToLive: Duration, isRecording: Bool)
+    case release(FencingToken, isRecording: Bool)
     case leaseHolder
     /// Begins a transaction: fence, then the head's row.
     case fenceAndHead(FencingToken, checkingFence: Bool, anywhere: Bool)
@@ -142,6 +142,7 @@ final class ServerSession {
 
     private func run(_ request: Request, _ answer: @escaping (Reply) -> Void) {
         if let refusal = refusal(of: request) {
+            if refusal == .diskFull { database.refuseForWantOfRoom() }
             endTransaction()
             return answer(.refused(refusal))
         }
@@ -150,11 +151,11 @@ final class ServerSession {
             alone(.lease, .update, answer) {
                 .epoch($0.acquire(holder, address, timeToLive, sawOutage: sawOutage, above: lost))
             }
-        case .renew(let token, let timeToLive):
-            alone(.lease, .noKeyUpdate, answer) { .renewed($0.renew(token, timeToLive)) }
-        case .release(let token):
+        case .renew(let token, let timeToLive, let isRecording):
+            alone(.lease, .noKeyUpdate, answer) { .renewed($0.renew(token, timeToLive, isRecording)) }
+        case .release(let token, let isRecording):
             alone(.lease, .noKeyUpdate, answer) {
-                $0.release(token)
+                $0.release(token, isRecording)
                 return .done
             }
         case .leaseHolder:

@@ -53,7 +53,9 @@ final class SimulatedDatabase {
     private(set) var isUp = true { didSet { noteAvailability() } }
     var isReadOnly = false { didSet { noteAvailability() } }
     private var unavailableSince: Timestamp?
-    var isFull = false
+    var isFull = false { didSet { noteAvailability() } }
+    /// When it refused a revision for want of room, since there is none.
+    private var refusedAt: Timestamp?
     /// The chance that a session ends between a COMMIT and its answer.
     var unheardCommits = 0.0
     /// What each statement takes longer.
@@ -74,28 +76,38 @@ final class SimulatedDatabase {
 
     var onLease: (Timestamp) -> Void = { _ in }
     var onTerm: (_ epoch: Int64, Timestamp) -> Void = { _, _ in }
-    /// Told of each time of more than ``unavailableMin`` in which it took nothing.
+    /// Told of each time of more than ``unavailableMin`` in which it took nothing, or had no room for a revision.
     var onUnavailable: (_ from: Timestamp, _ to: Timestamp) -> Void = { _, _ in }
     /// A lease does not last so long without being renewed.
     private static let unavailableMin: Int64 = 12_000_000
+    /// A revision waits that long before its holder does not prove any more that it can record, and a renewal that was
+    /// asked for before is at most half a lease on its way.
+    private static let proofLag = Duration.seconds(1) + Replica.timeToLive / 2
 
-    /// A guard taken out: see ``Mutations/countsSilentTerms``.
+    /// Guards taken out: see ``Mutations``.
     var countsSilentTerms = false
+    var renewsWhatRanOut = false
 
     init(_ simulation: Simulation) { self.simulation = simulation }
 
     private func noteAvailability() {
         if isUp, !isReadOnly {
-            if let from = unavailableSince,
-                clock.microsecondsSince1970 - from.microsecondsSince1970 >= Self.unavailableMin
-            {
-                onUnavailable(from, clock)
-            }
-            unavailableSince = nil
+            end(&unavailableSince)
         } else {
             unavailableSince = unavailableSince ?? clock
         }
+        if !isFull { end(&refusedAt, after: Self.proofLag) }
     }
+
+    private func end(_ since: inout Timestamp?, after lag: Duration = .zero) {
+        guard let from = since else { return }
+        since = nil
+        guard clock.microsecondsSince1970 - from.microsecondsSince1970 >= Self.unavailableMin else { return }
+        onUnavailable(from.advanced(by: lag), clock)
+    }
+
+    /// A revision finds no room.
+    func refuseForWantOfRoom() { refusedAt = refusedAt ?? clock }
 
     var clock: Timestamp {
         Timestamp(microsecondsSince1970: SimulatedProcess.wallOrigin + simulation.now + clockOffset)
@@ -238,8 +250,14 @@ final class SimulatedDatabase {
             let wasStopped = tables.terms.last?.endReason == LeaseQueries.stopped
             let otherwise: Gap.Cause = sawOutage ? .databaseOutage : old.holder == holder ? .leaseLost : .crashed
             let previous = tables.terms.last
-            let hasRecorded = previous?.epoch == head.epoch || countsSilentTerms
-            term.recordedUntil = max(head.at, (hasRecorded ? old.renewedAt : previous?.recordedUntil) ?? head.at)
+            if let previous, previous.epoch != head.epoch, !countsSilentTerms {
+                term.recordedUntil = previous.recordedUntil ?? head.at
+            } else if let renewedAt = old.renewedAt {
+                let hasMissed = head.at > renewedAt.advanced(by: timeToLive / 2)
+                term.recordedUntil = hasMissed ? renewedAt : max(head.at, renewedAt)
+            } else {
+                term.recordedUntil = head.at
+            }
             term.certainUntil = term.recordedUntil ?? term.certainUntil
             term.gapCause = wasStopped ? .stopped : otherwise
         }
@@ -250,20 +268,25 @@ final class SimulatedDatabase {
     }
 
     /// As LeaseQueries.renew.
-    func renew(_ token: FencingToken, _ timeToLive: Duration) -> Timestamp? {
+    func renew(_ token: FencingToken, _ timeToLive: Duration, _ isRecording: Bool) -> Timestamp? {
         guard tables.lease.holder == token.holder, tables.lease.epoch == token.epoch else { return nil }
-        tables.lease.renewedAt = clock
+        guard tables.lease.expiresAt > clock || renewsWhatRanOut else { return nil }
+        prove(isRecording)
         tables.lease.expiresAt = clock.advanced(by: timeToLive)
+        return tables.lease.renewedAt
+    }
+
+    private func prove(_ isRecording: Bool) {
+        guard isRecording else { return }
+        tables.lease.renewedAt = clock
         onLease(clock)
-        return clock
     }
 
     /// As LeaseQueries.release.
-    func release(_ token: FencingToken) {
+    func release(_ token: FencingToken, _ isRecording: Bool) {
         guard tables.lease.holder == token.holder, tables.lease.epoch == token.epoch else { return }
-        tables.lease.renewedAt = clock
+        prove(isRecording)
         tables.lease.expiresAt = clock
-        onLease(clock)
         if let index = tables.terms.lastIndex(where: { $0.epoch == token.epoch }) {
             tables.terms[index].endReason = LeaseQueries.stopped
         }

@@ -77,6 +77,7 @@ extension Replica {
             throw AppendFailure(.lasting, "what the journal holds is recorded first")
         }
         needsLoad = true
+        certainty.begins(now: process.now)
         if isChange { outage.pending = draft }
         while true {
             if isChange, journalsNow() {

@@ -5,6 +5,7 @@
 import PostgresDriver
 
 @testable import AllocationLedger
+@testable import AllocatorRuntime
 
 extension Replica {
     func keepLease() async throws(Fault) {
@@ -19,6 +20,8 @@ extension Replica {
         if mutations.contains(.ignoresTrustWindow) { return lease.heldEpoch == token.epoch }
         return lease.trusted(now: process.now)?.epoch == token.epoch
     }
+
+    private var isRecording: Bool { certainty.holds(now: process.now) || mutations.contains(.provesWhatFails) }
 
     /// As LeaseKeeper.fenced.
     func endTerm(_ token: FencingToken) {
@@ -45,7 +48,7 @@ extension Replica {
         do throws(Fault) {
             let session = try await leaseConnected()
             _ = try await session.ask(
-                .release(FencingToken(holder: holder, epoch: epoch)), timeout: .seconds(2))
+                .release(FencingToken(holder: holder, epoch: epoch), isRecording: isRecording), timeout: .seconds(2))
             note("gives epoch \(epoch) up")
         } catch {
             note("cannot give epoch \(epoch) up: \(error)")
@@ -76,13 +79,13 @@ extension Replica {
             let session = try await leaseConnected()
             if let ended = refusedToken {
                 refusedToken = nil
-                _ = try await session.ask(.release(ended), timeout: timeout)
+                _ = try await session.ask(.release(ended, isRecording: isRecording), timeout: timeout)
             }
             if let epoch = lease.heldEpoch {
                 let token = FencingToken(holder: holder, epoch: epoch)
                 guard
                     case .renewed(let renewedAt) = try await session.ask(
-                        .renew(token, timeToLive: Self.timeToLive), timeout: timeout)
+                        .renew(token, timeToLive: Self.timeToLive, isRecording: isRecording), timeout: timeout)
                 else { return }
                 act(renewedAt != nil ? renewed(epoch, askedAt) : lease.refused())
                 if let renewedAt { noteRenewal(renewedAt) }
@@ -95,7 +98,7 @@ extension Replica {
                 else { return }
                 leaseOutage = nil
                 guard let epoch else { return try await askForHolder(session) }
-                lastRenewal = cluster.database.clock
+                lastRenewal = cluster.database.tables.lease.renewedAt
                 act(granted(epoch, askedAt))
             }
         } catch {
@@ -118,6 +121,7 @@ extension Replica {
     private func noteRenewal(_ renewedAt: Timestamp) {
         let before = lastRenewal
         lastRenewal = renewedAt
+        guard before != renewedAt else { return }
         if let reason = leaseOutage, let before, lease.heldEpoch != nil {
             send(.leaseRecovered(LeaseOutage(from: before, to: renewedAt, reason: reason)))
         }

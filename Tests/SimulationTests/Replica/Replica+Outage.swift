@@ -247,7 +247,7 @@ extension Replica {
             let (row, mayHaveLost) = try await termStart(token)
             if mayHaveLost { try await recordFork(nil, nil, after: head, row, token) }
             let start = start(of: row)
-            gap.beginTerm(at: start.acquiredAt)
+            gap.beganTerm(at: start.acquiredAt)
             _ = try await attempt(
                 draft(
                     AllocationChange(placement: state.placement), .termStart, start.detail,

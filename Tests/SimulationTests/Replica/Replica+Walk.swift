@@ -63,6 +63,7 @@ extension Replica {
         case .leading(let granted):
             note("leads in epoch \(granted.epoch)")
             token = granted
+            gap.leads()
             isWaiting = false
             outage.lastToken = granted
             outage.policy.leads(epoch: granted.epoch)
@@ -96,6 +97,7 @@ extension Replica {
             if needsLoad { try await beginTerm(token) }
             try await body(token)
             try await closeGap(token)
+            certainty.ended()
         } catch let failure as AppendFailure {
             if failure.fault == .died { throw Fault.died }
             needsLoad = true
@@ -111,6 +113,7 @@ extension Replica {
     func noteFailure(_ failure: AppendFailure) {
         guard failure.kind == .passing else { return }
         outage.policy.failed(now: process.now)
+        certainty.failed()
         gap.failed(certainUntil: [head?.at, lastRenewal].compactMap(\.self).max(), because: "\(failure)")
     }
 
@@ -137,7 +140,7 @@ extension Replica {
 
     func recordStart(_ row: TermRow, _ token: FencingToken) async throws {
         let start = start(of: row)
-        gap.beginTerm(at: start.acquiredAt)
+        gap.beganTerm(at: start.acquiredAt)
         try await appendUnchanged(.termStart, start.detail, gaps: [start.gap].compactMap(\.self), token)
     }
 

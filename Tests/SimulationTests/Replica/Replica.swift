@@ -45,6 +45,10 @@ struct Mutations: OptionSet, Sendable {
     static let trustsHalfRecovered = Mutations(rawValue: 1 << 14)
     /// A term in which nothing was recorded counts as a time in which recording was certain.
     static let countsSilentTerms = Mutations(rawValue: 1 << 16)
+    /// A lease that has run out is renewed by whatever comes late from whoever had it.
+    static let renewsWhatRanOut = Mutations(rawValue: 1 << 17)
+    /// A holder that cannot record states that it can.
+    static let provesWhatFails = Mutations(rawValue: 1 << 18)
     /// A request that the database has lost is waited for.
     static let asksOnce = Mutations(rawValue: 1 << 15)
     /// An entry of the journal is served before it is on the disk.
@@ -109,6 +113,7 @@ final class Replica {
     var needsLoad = true
     var token: FencingToken?
     var gap = RecordingGap()
+    let certainty = RecordingCertainty()
     /// What is served.
     var snapshot: AllocationSnapshot?
     var published: LedgerHead? { snapshot?.head }

@@ -85,6 +85,7 @@ final class Cluster {
     func run() {
         database.hasStandby = plan.has(.failover)
         database.countsSilentTerms = mutations.contains(.countsSilentTerms)
+        database.renewsWhatRanOut = mutations.contains(.renewsWhatRanOut)
         database.onCommit = { [unowned self] in oracle.committed($0, $1, $2) }
         database.onLease = { [unowned self] in oracle.leaseHeld(at: $0) }
         database.onTerm = { [unowned self] in oracle.termBegins($0, at: $1) }
