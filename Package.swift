@@ -196,3 +196,8 @@ for target in package.targets where ![.system, .plugin].contains(target.type) {
         .treatAllWarnings(as: .error),
     ]
 }
+
+// The optimiser makes a seed of the simulation several times faster; it need not take all the other tests for that.
+if Context.environment["TARGET_LEDGER_TESTS"] == "simulation" {
+    package.targets.removeAll { $0.type == .test && $0.name != "SimulationTests" }
+}

@@ -161,6 +161,50 @@ import Testing
         }
     }
 
+    @Test("A renewal that comes when the lease has run out, perhaps of a process that is dead, changes nothing")
+    func lateRenewal() async throws {
+        try await LedgerFixture.with { ledger in
+            let connection = try await connect(ledger)
+            try await ledger.script(
+                "UPDATE ledger.lease SET renewed_at = clock_timestamp() - interval '1 min', expires_at = clock_timestamp()"
+            )
+            #expect(
+                try await LeaseQueries.renew(ledger.token, timeToLive: 600, connection, deadline: .now + .seconds(30))
+                    == nil)
+            let proofs = try await ledger.number(
+                "SELECT count(*) FROM ledger.lease WHERE renewed_at > clock_timestamp() - interval '30 s'")
+            #expect(proofs == 0)
+            await connection.close()
+        }
+    }
+
+    @Test("Recording is certain until the last renewal of a holder that could record, whatever was written after it")
+    func holderThatCannotRecord() async throws {
+        try await LedgerFixture.with { ledger in
+            let connection = try await connect(ledger)
+            try await ledger.fill(5)
+            // Long enough ago that renewals must have been missed before the revisions.
+            try await ledger.script(
+                "UPDATE ledger.lease SET renewed_at = clock_timestamp() - interval '1 hour', "
+                    + "expires_at = clock_timestamp() + interval '1 min'")
+            let proof = try await LeaseQueries.renew(
+                ledger.token, timeToLive: 600, isRecording: false, connection, deadline: .now + .seconds(30))
+            let longer = try await ledger.number(
+                """
+                SELECT count(*) FROM ledger.lease WHERE renewed_at < clock_timestamp() - interval '59 min' \
+                AND expires_at > clock_timestamp() + interval '5 min'
+                """)
+            #expect(longer == 1)
+            try await LeaseQueries.release(
+                ledger.token, reason: "stopped", isRecording: false, connection, deadline: .now + .seconds(30))
+            let next = try #require(try await acquire(connection))
+            let certain = try await connection.query("SELECT recorded_until FROM ledger.term WHERE epoch = \(next)")
+                .first?.decode(0, as: Timestamp?.self)
+            #expect(proof != nil && certain == proof)
+            await connection.close()
+        }
+    }
+
     @Test("A renewal passes a write that is under way; a takeover waits for it")
     func renewalPasses() async throws {
         try await LedgerFixture.with { ledger in
@@ -224,7 +268,7 @@ import Testing
             #expect(!keeper.isTrusted(ledger.token))
             // Somebody takes it by force.
             _ = try await LedgerFixture.takeLease(ledger.configuration)
-            #expect(await transitions.next() == .lost(reason: "another process has taken the lease"))
+            #expect(await transitions.next() == .lost(reason: "the lease ran out, or another process has taken it"))
             #expect(!keeper.isTrusted(token))
             #expect(await transitions.next() == .waiting(heldBy: "test:8080"))
             running.cancel()
