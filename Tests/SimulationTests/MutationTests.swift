@@ -2,6 +2,7 @@
 // MutationTests.swift: the simulation finds what it is there to find.
 //
 
+import Foundation
 import Testing
 
 /// Goal: a guard that is taken out does not go unnoticed.
@@ -9,21 +10,25 @@ import Testing
 /// Method: each test takes one guard out and runs seeds until the rule is broken that the guard is there for. Where two
 /// guards stand behind each other, both are taken out. Those that few seeds find begin a little before one that does.
 @Suite struct MutationTests {
-    private static let seedsMax: UInt64 = 200
+    private static let seedsMax =
+        ProcessInfo.processInfo.environment["TARGET_LEDGER_SIMULATION_SEEDS"].flatMap { UInt64($0) } ?? 200
 
     @Test(
         "Without it some run breaks the rule",
         arguments: [
-            (Mutations.ignoresTrustWindow, [Rule.oneTrusted]),
-            (.skipsFence, [.oneWriter]),
-            (.removesBeforeSynchronised, [.emptied]),
-            (.ignoresHead, [.numbers, .chain, .served]),
-            ([.repeatsUnknownCommit, .adoptsHead], [.onceOnly, .replay]),
-            (.renewsFencedTerm, [.catchUp]),
-            (.countsSilentTerms, [.gap]),
-            (.provesWhatFails, [.gap]),
-        ] as [(Mutations, [Rule])])
-    func guardIsMissed(_ mutation: Mutations, _ expected: [Rule]) { find(mutation, expected, .recording, from: 1) }
+            (Mutations.ignoresTrustWindow, [Rule.oneTrusted], 1),
+            (.skipsFence, [.oneWriter], 1),
+            (.removesBeforeSynchronised, [.emptied], 1),
+            (.ignoresHead, [.numbers, .chain, .served], 1),
+            ([.repeatsUnknownCommit, .adoptsHead], [.onceOnly, .replay], 1),
+            (.renewsFencedTerm, [.catchUp], 1500),
+            (.countsSilentTerms, [.gap], 1),
+            (.provesWhatFails, [.gap], 300),
+            ([.renewsWhatRanOut, .provesWhatFails], [.gap], 4100),
+        ] as [(Mutations, [Rule], UInt64)])
+    func guardIsMissed(_ mutation: Mutations, _ expected: [Rule], _ first: UInt64) {
+        find(mutation, expected, .recording, from: first)
+    }
 
     @Test(
         "Without it some run breaks the rule, where commits are lost and replicas go on by themselves",
@@ -32,6 +37,7 @@ import Testing
             (.countsNoTime, [.numbers], 10),
             (.skipsNumberCheck, [.served, .replay], 305),
             (.servesBeforeSynchronised, [.lost, .served], 190),
+            (.trustsStatements, [.lost], 1800),
         ] as [(Mutations, [Rule], UInt64)])
     func guardIsMissedInOutages(_ mutation: Mutations, _ expected: [Rule], _ first: UInt64) {
         find(mutation, expected, .everything, from: first)

@@ -99,6 +99,7 @@ extension AllocationWalk {
         // What a revision leaves empty is empty by what is recorded.
         following.synchronisedJobs.formUnion(revision.change.jobs)
         await writer.follow(revision, change)
+        if revision.link.unused > 0 { outage.mayLackStatements = true }
         tail.withLog { $0.applied(through: revision.link, now: .now) }
         let snapshot: AllocationSnapshot
         if let current = publisher.current {
@@ -118,6 +119,7 @@ extension AllocationWalk {
     private func reload(_ reason: FollowerLog.ReloadReason) async throws {
         logger.notice("the whole state is loaded instead of what is missing", metadata: ["reason": "\(reason)"])
         try await load()
+        outage.mayLackStatements = true
         // Loaded as it is in the ledger: nothing of it is this process's own.
         following.hasForgottenDiscovery = true
     }

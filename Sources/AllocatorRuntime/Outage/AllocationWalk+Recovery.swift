@@ -27,7 +27,17 @@ extension AllocationWalk {
                 try await repair(lost, token)
             }
         }
-        try await recordJournal(token)
+        outage.mayLackStatements = true
+        repeat {
+            try await takeBackStatements()
+            try await recordJournal(token)
+        } while outage.mayLackStatements && outage.asked == nil
+        if outage.asked == nil, let lost = outage.lost {
+            // Found while another led, who was not asked yet.
+            try await load()
+            try await recordTermStart(token)
+            try await stateLost(lost, token)
+        }
         outage.policy.recorded()
         outage.isAlone = false
     }
@@ -120,6 +130,7 @@ extension AllocationWalk {
     /// States what this process served and the database has lost, when others have gone on since.
     private func stateLost(_ lost: LostRevisions, _ token: FencingToken) async throws {
         try await recordGap(try await statement(of: lost), token)
+        (outage.lost, outage.stated) = (nil, lost)
     }
 
     private func statement(of lost: LostRevisions) async throws -> Gap? {
@@ -194,7 +205,7 @@ extension AllocationWalk {
         try await load()
         try await recordTermStart(token)
         try await recordGap(try await statement(of: journal, from: place), token)
-        await putAside(journal)
+        await letGo(of: journal, statedFrom: place)
     }
 
     /// Nil: nothing to state, or it is stated already.
@@ -207,13 +218,35 @@ extension AllocationWalk {
             detail: journal.statement(from: place))
     }
 
-    private func putAside(_ journal: OutageJournal) async {
+    /// A journal of which something was stated is kept: it is the only place that has its content.
+    private func letGo(of journal: OutageJournal, statedFrom place: Int) async {
         guard let folder = outage.folder else { return }
-        let archive = await folder.archiveJournal(journal.tip.description)
         outage.journal = nil
+        guard place < journal.entries.count else { return await folder.removeJournal() }
+        let archive = await folder.archiveJournal(journal.tip.description)
         logger.notice(
             "what was served from the journal is stated in the ledger; the journal is kept",
             metadata: ["entries": "\(journal.entries.count)", "file": "\(archive)"])
+    }
+
+    // MARK: Statements that are gone
+
+    /// A failover may have lost the revision that stated what a journal held, or which revisions were lost before. What it
+    /// was made of is still here, and is there to be stated again.
+    private func takeBackStatements() async throws {
+        guard outage.mayLackStatements, outage.asked == nil else { return }
+        if outage.lost == nil, let stated = outage.stated, try await statement(of: stated) != nil {
+            (outage.lost, outage.stated) = (stated, nil)
+        }
+        guard outage.journal == nil, let folder = outage.folder else { return }
+        for tip in await folder.archivedJournals(youngerThan: .seconds(3600)) where try await !writer.isStated(tip) {
+            guard let (journal, contents) = try await folder.takeBackJournal(tip) else { continue }
+            logger.warning("the database has lost what was stated of a journal", metadata: ["journal": "\(tip)"])
+            (outage.journal, outage.contents) = (journal, contents)
+            // There may be more than one; the others come when this one is done.
+            return
+        }
+        outage.mayLackStatements = false
     }
 
     // MARK: Not leading
@@ -221,9 +254,10 @@ extension AllocationWalk {
     /// Has whoever leads state what this process served: from its journal, or revisions that were lost.
     func askToState() async {
         guard token == nil, !outage.policy.isJournalling, case .following(leader: .some) = publisher.status.role,
-            outage.journal != nil || outage.lost != nil
+            outage.journal != nil || outage.lost != nil || outage.mayLackStatements
         else { return }
         do {
+            try await takeBackStatements()
             try await askLeader()
         } catch {
             logger.debug("what was served is stated later", metadata: ["error": "\(error)"])
@@ -235,23 +269,27 @@ extension AllocationWalk {
             let fate = try await writer.fate(of: asked)
             guard fate != .open else { return }
             outage.asked = nil
+            // Else lost in a failover: asked again.
             if fate == .done {
+                if let lost = outage.lost { outage.stated = lost }
                 outage.lost = nil
-                if let journal = outage.journal { await putAside(journal) }
+                if let journal = outage.journal { await letGo(of: journal, statedFrom: 0) }
                 return
             }
-            // Lost in a failover: asked again.
         }
         if let journal = outage.journal {
             // Untouched, it becomes revisions when this process leads again; what is recorded already needs no more.
             let place: Int
             switch journal.recovery(try await writer.since(journal), by: outage.holder) {
-            case .append(let next) where next == journal.entries.count: return await putAside(journal)
+            case .append(let next) where next == journal.entries.count:
+                return await letGo(of: journal, statedFrom: next)
             case .append: return
             case .stateServed(let next): place = next
             case .repairFork: place = 0
             }
-            guard let gap = try await statement(of: journal, from: place) else { return await putAside(journal) }
+            guard let gap = try await statement(of: journal, from: place) else {
+                return await letGo(of: journal, statedFrom: place)
+            }
             outage.asked = try await writer.ask(toState: gap, by: "replica \(outage.holder)")
         } else if let lost = outage.lost, let gap = try await statement(of: lost) {
             outage.asked = try await writer.ask(toState: gap, by: "replica \(outage.holder)")

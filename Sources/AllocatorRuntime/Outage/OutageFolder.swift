@@ -32,6 +32,7 @@ package actor OutageFolder {
 
     private nonisolated var statePath: String { path + "/state" }
     private nonisolated var journalPath: String { path + "/journal" }
+    private static let archivePrefix = "journal."
 
     /// A journal that is larger takes no more: that is a million moves of targets with forty labels.
     static let journalBytesMax: Int64 = 1 << 30
@@ -181,10 +182,39 @@ package actor OutageFolder {
     func archiveJournal(_ tip: String) -> String {
         if journal >= 0 { Glibc.close(journal) }
         journal = -1
-        let archive = path + "/journal." + tip
+        let archive = path + "/" + Self.archivePrefix + tip
         rename(journalPath, archive)
         synchronizeFolder()
         return archive
+    }
+
+    /// The digests of journals that were put aside and are not older than that. No standby lacks what is older.
+    func archivedJournals(youngerThan age: Duration) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var tips: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard name.hasPrefix(Self.archivePrefix) else { continue }
+            var status = stat()
+            guard stat(path + "/" + name, &status) == 0 else { continue }
+            guard Duration.seconds(time(nil) - status.st_mtim.tv_sec) < age else { continue }
+            tips.append(String(name.dropFirst(Self.archivePrefix.count)))
+        }
+        return tips
+    }
+
+    /// Makes a journal that was put aside the journal again, where there is none.
+    ///
+    /// - Returns: As ``openJournal()``.
+    func takeBackJournal(_ tip: String) throws -> (journal: OutageJournal, contents: [Range<Int64>])? {
+        guard journal < 0, access(journalPath, F_OK) != 0 else { return nil }
+        let archive = path + "/" + Self.archivePrefix + tip
+        guard rename(archive, journalPath) == 0 else { throw OutageFolderError("take back", archive) }
+        synchronizeFolder()
+        return try openJournal()
     }
 
     // MARK: Files

@@ -28,6 +28,10 @@ struct WalkOutage: Sendable {
     var lost: LostRevisions?
     /// A statement that another process was asked to record.
     var asked: UUID128?
+    /// The last ``lost`` that was stated.
+    var stated: LostRevisions?
+    /// The database may have lost statements of what was served: what they were made of has to be looked at again.
+    var mayLackStatements = true
     /// When recording in the held term is tried again although the journal is in use.
     var probesAt = ContinuousClock.now
 

@@ -128,9 +128,12 @@ struct AnswerChecker: Sendable {
         } else if history.statedJournals.contains(key.revision) {
             comparison.stated += 1
         } else {
+            let fate =
+                candidates.isEmpty
+                ? "is neither recorded nor stated" : "is another at revisions \(candidates.map(\.revision))"
             violated(
                 "entry \(journal.entry) on revision \(key.revision) was served as \(key.route) from the journal of replica "
-                    + "\(journal.replica), and is neither recorded nor stated")
+                    + "\(journal.replica), and \(fate)")
         }
     }
 

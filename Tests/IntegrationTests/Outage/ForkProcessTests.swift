@@ -110,4 +110,52 @@ import Testing
         try OutageFixture.expectWhole(replicas[1], standby)
         for replica in replicas { replica.stop() }
     }
+
+    @Test("What was stated of a journal, and then lost with its server, is stated again")
+    func lostStatement() throws {
+        let primary = try PlainServer()
+        try primary.sql("CREATE ROLE ann LOGIN SUPERUSER", in: "postgres")
+        let first = try OutageFixture.process(primary.url(), "hold")
+        try first.start()
+        try OutageFixture.waitUntilServed("10.0.0.39:80", first)
+        #expect(first.stop() == 0)
+        let standby = try primary.standby()
+        let alone = try OutageFixture.process(primary.url("ann", or: standby), "continue")
+        try alone.start()
+        try OutageFixture.waitUntilServed("10.0.0.39:80", alone)
+        let other = try OutageFixture.process(primary.url(or: standby), "continue")
+        try other.start()
+        try other.wait(for: "/jobs") { $0.status == 200 }
+        try primary.sql(
+            "ALTER ROLE ann NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ann'",
+            in: "postgres")
+        try other.write(file: "b.json", addresses: ["10.0.1.1:80"])
+        try alone.write(file: "c.json", addresses: ["10.0.2.1:80"])
+        try OutageFixture.waitUntilServed("10.0.1.1:80", other)
+        try OutageFixture.waitUntilServed("10.0.2.1:80", alone)
+        try primary.sql("ALTER ROLE ann LOGIN", in: "postgres")
+        let stated = "SELECT detail FROM ledger.gap WHERE cause = 'journal'"
+        try OutageFixture.wait("what was served is stated") { try primary.sql(stated).count == 1 }
+        let statement = try primary.value(stated)
+        let folder = alone.folder.appending(path: "state").path()
+        try OutageFixture.wait("the journal is put aside") {
+            try FileManager.default.contentsOfDirectory(atPath: folder).contains { $0.hasPrefix("journal.") }
+        }
+        try primary.stop()
+        try standby.promote()
+        try OutageFixture.wait("it is stated again") { try standby.sql(stated).count == 1 }
+        let tip = try #require(statement.components(separatedBy: "journal ").last)
+        let isSame = try standby.value(stated).contains(tip)
+        #expect(isSame, "another statement than \(statement)")
+        try OutageFixture.wait("the journal is put aside again") {
+            let files = try FileManager.default.contentsOfDirectory(atPath: folder)
+            return files.contains { $0.hasPrefix("journal.") } && !files.contains("journal")
+        }
+        try OutageFixture.wait("both serve the same") {
+            try OutageFixture.bodies(alone) == OutageFixture.bodies(other)
+        }
+        try OutageFixture.expectWhole(other, standby)
+        alone.stop()
+        other.stop()
+    }
 }

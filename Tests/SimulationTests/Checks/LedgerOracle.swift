@@ -28,7 +28,6 @@ final class LedgerOracle {
     private var journal: [Digest32: Journalled] = [:]
     /// The entries that a journal had when this was its tip.
     private var covered: [String: [Digest32]] = [:]
-    private var statements: [String] = []
     private var recordedChanges: Set<UUID128> = []
     private(set) var commitCount = 0
     private(set) var publishCount = 0
@@ -64,7 +63,6 @@ final class LedgerOracle {
             for event in row.collectors { check(event, row, before) }
         }
         recordedChanges.insert(row.changeID)
-        for gap in row.gaps where gap.cause == "journal" { statements.append(gap.detail) }
         committed[row.digest] = Committed(row: row, targets: after.targets, collectors: after.collectors)
         certainUntil = [row.at, certainUntil, heldUntil].compactMap(\.self).max()
         hasRecorded = true
@@ -302,6 +300,8 @@ final class LedgerOracle {
                 "\(replica.process.name) serves \(replica.published?.revision.number ?? 0), not \(head.revision)")
         }
         checkGaps()
+        // What was stated and then lost with a server is to be stated again.
+        let statements = database.tables.revisions.flatMap(\.gaps).filter { $0.cause == "journal" }.map(\.detail)
         let stated = Set(covered.filter { tip, _ in statements.contains { $0.contains(tip) } }.flatMap(\.value))
         for (digest, entry) in journal where entry.wasServed && !recordedChanges.contains(entry.changeID) {
             if !stated.contains(digest) {

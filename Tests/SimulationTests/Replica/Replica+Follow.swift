@@ -120,6 +120,7 @@ extension Replica {
                     head = row.head
                     writerHead = row.head
                     pending = nil
+                    if link.unused > 0 { outage.mayLackStatements = true }
                     if mutations.contains(.skipsNumberCheck) {
                         tail.loaded(FollowerLog.Tip(head), now: process.now)
                     } else {
@@ -142,6 +143,7 @@ extension Replica {
 
     private func reload() async throws {
         try await load()
+        outage.mayLackStatements = true
         hasForgottenDiscovery = true
     }
 }

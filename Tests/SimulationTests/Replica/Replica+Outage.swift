@@ -16,6 +16,8 @@ final class SimulatedDisk {
     /// What was written behind it and may be lost by a crash.
     var unsynchronised: [UInt8] = []
     var kept: (head: LedgerHead, state: AllocationState, ledTerm: Int64?)?
+    /// Journals that were put aside, by their tips.
+    var archive: [(tip: String, journal: [UInt8])] = []
     var isFull = false
 
     /// The machine is gone: of what was not synchronised a beginning may be there.
@@ -39,6 +41,8 @@ struct Outage {
     var lost: LostRevisions?
     /// A statement that another process was asked to record.
     var asked: UUID128?
+    var stated: LostRevisions?
+    var mayLackStatements = true
     var probesAt: ContinuousClock.Instant
 }
 
@@ -215,7 +219,7 @@ extension Replica {
     // MARK: The database is back
 
     /// As AllocationWalk.recordJournal.
-    func recordJournal(_ token: FencingToken) async throws {
+    private func recordJournal(_ token: FencingToken) async throws {
         guard var journal = outage.journal else { return }
         if !journal.holders.contains(token.holder) {
             let record = JournalRecord.holder(token.holder)
@@ -272,7 +276,44 @@ extension Replica {
         try await load()
         try await recordTermStart(token)
         try await recordGap(try await statement(of: journal, from: place), token)
+        letGo(of: journal, statedFrom: place)
+    }
+
+    /// As AllocationWalk.letGo(of:statedFrom:).
+    private func letGo(of journal: OutageJournal, statedFrom place: Int) {
+        if place < journal.entries.count { disk.archive.append((journal.tip.description, disk.journal ?? [])) }
         removeJournal()
+    }
+
+    /// As AllocationWalk.takeBackStatements.
+    func takeBackStatements() async throws {
+        guard !mutations.contains(.trustsStatements), outage.mayLackStatements, outage.asked == nil else { return }
+        if outage.lost == nil, let stated = outage.stated, try await statement(of: stated) != nil {
+            (outage.lost, outage.stated) = (stated, nil)
+        }
+        guard outage.journal == nil else { return }
+        for (tip, bytes) in disk.archive where try await !isStated(tip) {
+            note("takes a journal back, of which nothing is stated any more")
+            disk.archive.removeAll { $0.tip == tip }
+            disk.journal = bytes
+            return openDisk()
+        }
+        outage.mayLackStatements = false
+    }
+
+    /// As the end of AllocationWalk.recover.
+    func recordJournals(_ token: FencingToken) async throws {
+        outage.mayLackStatements = !mutations.contains(.trustsStatements)
+        repeat {
+            try await takeBackStatements()
+            try await recordJournal(token)
+        } while outage.mayLackStatements && outage.asked == nil
+        if outage.asked == nil, let lost = outage.lost {
+            try await load()
+            try await recordTermStart(token)
+            try await recordGap(try await statement(of: lost), token)
+            (outage.lost, outage.stated) = (nil, lost)
+        }
     }
 
     private func statement(of journal: OutageJournal, from place: Int) async throws -> Gap? {
@@ -311,14 +352,16 @@ extension Replica {
     /// As AllocationWalk.askToState.
     func askToState() async throws {
         guard token == nil, !outage.policy.isJournalling, isWaiting else { return }
-        guard outage.journal != nil || outage.lost != nil else { return }
+        guard outage.journal != nil || outage.lost != nil || outage.mayLackStatements else { return }
+        try await takeBackStatements()
         if let asked = outage.asked {
             guard case .fate(let fate) = try await ask(.fate(asked)) else { return }
             guard fate != .open, fate != .gone || !mutations.contains(.asksOnce) else { return }
             outage.asked = nil
             if fate == .done {
+                if let lost = outage.lost { outage.stated = lost }
                 outage.lost = nil
-                if outage.journal != nil { removeJournal() }
+                if let journal = outage.journal { letGo(of: journal, statedFrom: 0) }
                 return
             }
         }
@@ -328,12 +371,15 @@ extension Replica {
             }
             let place: Int
             switch journal.recovery(since, by: holder) {
-            case .append(let next) where next == journal.entries.count: return removeJournal()
+            case .append(let next) where next == journal.entries.count:
+                return letGo(of: journal, statedFrom: next)
             case .append: return
             case .stateServed(let next): place = next
             case .repairFork: place = 0
             }
-            guard let gap = try await statement(of: journal, from: place) else { return removeJournal() }
+            guard let gap = try await statement(of: journal, from: place) else {
+                return letGo(of: journal, statedFrom: place)
+            }
             try await request(gap)
         } else if let lost = outage.lost, let gap = try await statement(of: lost) {
             try await request(gap)

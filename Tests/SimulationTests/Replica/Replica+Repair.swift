@@ -20,7 +20,7 @@ extension Replica {
                 try await repair(lost, token)
             }
         }
-        try await recordJournal(token)
+        try await recordJournals(token)
         outage.policy.recorded()
         outage.isAlone = false
     }

@@ -49,6 +49,8 @@ struct Mutations: OptionSet, Sendable {
     static let renewsWhatRanOut = Mutations(rawValue: 1 << 17)
     /// A holder that cannot record states that it can.
     static let provesWhatFails = Mutations(rawValue: 1 << 18)
+    /// What was stated once counts as stated, though the database has lost it.
+    static let trustsStatements = Mutations(rawValue: 1 << 19)
     /// A request that the database has lost is waited for.
     static let asksOnce = Mutations(rawValue: 1 << 15)
     /// An entry of the journal is served before it is on the disk.
