@@ -32,8 +32,7 @@ extension AllocationWalk {
             try await recover(token)
             return true
         } catch let error as LedgerError where error.isRetryable {
-            // It reads the whole state.
-            outage.probesAt = .now + max(.seconds(2), started.duration(to: .now) * 10)
+            outage.probe(after: started.duration(to: .now), now: .now)
             return false
         }
     }

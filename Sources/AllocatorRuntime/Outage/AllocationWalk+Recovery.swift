@@ -238,15 +238,23 @@ extension AllocationWalk {
         if outage.lost == nil, let stated = outage.stated, try await statement(of: stated) != nil {
             (outage.lost, outage.stated) = (stated, nil)
         }
-        guard outage.journal == nil, let folder = outage.folder else { return }
-        for tip in await folder.archivedJournals(youngerThan: .seconds(3600)) where try await !writer.isStated(tip) {
-            guard let (journal, contents) = try await folder.takeBackJournal(tip) else { continue }
-            logger.warning("the database has lost what was stated of a journal", metadata: ["journal": "\(tip)"])
+        // One after the other.
+        guard outage.journal == nil else { return }
+        if let folder = outage.folder, let (journal, contents) = try await lostStatement(in: folder) {
+            logger.warning(
+                "the database has lost what was stated of a journal", metadata: ["journal": "\(journal.tip)"])
             (outage.journal, outage.contents) = (journal, contents)
-            // There may be more than one; the others come when this one is done.
-            return
+        } else {
+            outage.mayLackStatements = false
         }
-        outage.mayLackStatements = false
+    }
+
+    /// The first journal that was put aside and that the ledger does not name, as the journal again.
+    private func lostStatement(in folder: OutageFolder) async throws -> (OutageJournal, [Range<Int64>])? {
+        for tip in await folder.archivedJournals(youngerThan: .seconds(3600)) where try await !writer.isStated(tip) {
+            if let found = try await folder.takeBackJournal(tip) { return found }
+        }
+        return nil
     }
 
     // MARK: Not leading

@@ -45,6 +45,16 @@ struct WalkOutage: Sendable {
         self.beginTerm = beginTerm
     }
 
+    /// Recording has been tried in vain, which may have read the whole state: not often, but soon enough for whoever waits
+    /// for the journal to become revisions.
+    ///
+    /// - Parameter taken: How long it took.
+    mutating func probe(after taken: Duration, now: ContinuousClock.Instant) {
+        probesAt = now + Self.pause(after: taken)
+    }
+
+    static func pause(after taken: Duration) -> Duration { min(max(.seconds(2), taken * 10), .seconds(15)) }
+
     /// Whether a journal is there that continues another revision: it has to be recorded before another can begin.
     func hasOlderJournal(than head: LedgerHead?) -> Bool {
         journal.map { $0.base.head.digest != head?.digest } ?? false

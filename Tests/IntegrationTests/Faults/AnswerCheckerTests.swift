@@ -83,6 +83,7 @@ import Testing
         arguments: [
             "after it was ready", "without a revision", "went back", "[] for collector", "served another",
             "is not what is recorded", "neither recorded nor declared lost", "neither recorded nor stated",
+            "is another at revisions",
             "did not state it", "went back from revision 4, journal 2",
         ])
     func wrong(_ complaint: String) {
@@ -96,6 +97,8 @@ import Testing
         case "is not what is recorded": answers.append(answer(.list(0), "[\(Self.t6)]", revision: 4, replica: 2))
         case "neither recorded nor declared lost": answers.append(answer(.list(0), "[\(Self.t6)]", revision: 5))
         case "neither recorded nor stated":
+            answers.append(answer(.list(1), "[\(Self.t5)]", revision: 2, replica: 1, journal: 9))
+        case "is another at revisions":
             answers.append(answer(.list(1), "[\(Self.t5)]", revision: 2, replica: 1, journal: 1))
         case "did not state it":
             answers.insert(answer(.list(1), "[\(Self.t5)]", revision: 3), at: answers.count - 1)

@@ -229,6 +229,8 @@ final class SimulatedDatabase {
     ) -> Int64? {
         let isFromFuture = tables.lease.renewedAt.map { $0 > clock.advanced(by: timeToLive) } ?? false
         guard tables.lease.expiresAt <= clock || isFromFuture else { return nil }
+        // From here on it is the next one who finds no room, or does not.
+        end(&refusedAt, after: Self.proofLag)
         let old = tables.lease
         let isElsewhere = tables.head.map { head in
             tables.terms.contains { $0.epoch == head.epoch && $0.timeline != timeline }

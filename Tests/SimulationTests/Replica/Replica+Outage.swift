@@ -87,7 +87,7 @@ extension Replica {
             return true
         } catch let failure as AppendFailure where failure.kind == .passing && failure.fault != .died {
             if !mutations.contains(.trustsHalfRecovered) { needsLoad = true }
-            outage.probesAt = process.now + max(.seconds(2), started.duration(to: process.now) * 10)
+            outage.probesAt = process.now + WalkOutage.pause(after: started.duration(to: process.now))
             return false
         }
     }
