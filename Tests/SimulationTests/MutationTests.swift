@@ -23,7 +23,7 @@ import Testing
             ([.repeatsUnknownCommit, .adoptsHead], [.onceOnly, .replay], 1),
             (.renewsFencedTerm, [.catchUp], 1500),
             (.countsSilentTerms, [.gap], 1),
-            (.provesWhatFails, [.gap], 300),
+            (.provesWhatFails, [.gap], 700),
             ([.renewsWhatRanOut, .provesWhatFails], [.gap], 4100),
         ] as [(Mutations, [Rule], UInt64)])
     func guardIsMissed(_ mutation: Mutations, _ expected: [Rule], _ first: UInt64) {

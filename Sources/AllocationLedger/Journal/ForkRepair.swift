@@ -55,6 +55,8 @@ package struct LostRevisions: Sendable, Hashable {
     package var epoch: Int64
 
     package var last: Revision { items[items.count - 1].revision }
+    /// That of the last one, which names them.
+    package var digest: Digest32 { items[items.count - 1].digest }
 }
 
 package enum ForkRepair {

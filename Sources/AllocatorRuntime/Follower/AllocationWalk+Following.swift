@@ -119,7 +119,6 @@ extension AllocationWalk {
     private func reload(_ reason: FollowerLog.ReloadReason) async throws {
         logger.notice("the whole state is loaded instead of what is missing", metadata: ["reason": "\(reason)"])
         try await load()
-        outage.mayLackStatements = true
         // Loaded as it is in the ledger: nothing of it is this process's own.
         following.hasForgottenDiscovery = true
     }

@@ -134,7 +134,7 @@ extension AllocationWalk {
     }
 
     private func statement(of lost: LostRevisions) async throws -> Gap? {
-        guard try await !writer.isStated(lost.items[lost.items.count - 1].digest.description) else { return nil }
+        guard try await !writer.isStated(lost.digest.description) else { return nil }
         let now = try await writer.databaseTime()
         return Gap(
             from: now.advanced(by: .microseconds(-1)), to: now, cause: .fork,
@@ -274,14 +274,15 @@ extension AllocationWalk {
 
     private func askLeader() async throws {
         if let asked = outage.asked {
-            let fate = try await writer.fate(of: asked)
+            let fate = try await writer.fate(of: asked.id)
             guard fate != .open else { return }
             outage.asked = nil
             // Else lost in a failover: asked again.
             if fate == .done {
-                if let lost = outage.lost { outage.stated = lost }
-                outage.lost = nil
-                if let journal = outage.journal { await letGo(of: journal, statedFrom: 0) }
+                if let lost = outage.lost, lost.digest == asked.about { (outage.lost, outage.stated) = (nil, lost) }
+                if let journal = outage.journal, journal.tip == asked.about {
+                    await letGo(of: journal, statedFrom: 0)
+                }
                 return
             }
         }
@@ -298,9 +299,9 @@ extension AllocationWalk {
             guard let gap = try await statement(of: journal, from: place) else {
                 return await letGo(of: journal, statedFrom: place)
             }
-            outage.asked = try await writer.ask(toState: gap, by: "replica \(outage.holder)")
+            outage.asked = (try await writer.ask(toState: gap, by: "replica \(outage.holder)"), journal.tip)
         } else if let lost = outage.lost, let gap = try await statement(of: lost) {
-            outage.asked = try await writer.ask(toState: gap, by: "replica \(outage.holder)")
+            outage.asked = (try await writer.ask(toState: gap, by: "replica \(outage.holder)"), lost.digest)
         } else {
             outage.lost = nil
         }

@@ -26,8 +26,8 @@ struct WalkOutage: Sendable {
     var isAlone = false
     /// What this process served and the database has lost, while another leads that has gone on behind it.
     var lost: LostRevisions?
-    /// A statement that another process was asked to record.
-    var asked: UUID128?
+    /// A statement that another process was asked to record, and the digest by which it names what it is about.
+    var asked: (id: UUID128, about: Digest32)?
     /// The last ``lost`` that was stated.
     var stated: LostRevisions?
     /// The database may have lost statements of what was served: what they were made of has to be looked at again.

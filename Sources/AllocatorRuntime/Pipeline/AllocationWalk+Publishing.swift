@@ -25,6 +25,8 @@ extension AllocationWalk {
         state = loaded.state
         head = loaded.head
         outage.pending = nil
+        // Whatever was in between is not known here.
+        outage.mayLackStatements = true
         recordedConfiguration = loaded.configuration
         recordedPlacement = loaded.placement
         needsLoad = false

@@ -83,6 +83,8 @@ final class SimulatedDatabase {
     /// A revision waits that long before its holder does not prove any more that it can record, and a renewal that was
     /// asked for before is at most half a lease on its way.
     private static let proofLag = Duration.seconds(1) + Replica.timeToLive / 2
+    /// Until when a gap lasts is asked before it is written, and the server may be slow meanwhile.
+    private static let statementLag = Duration.seconds(4)
 
     /// Guards taken out: see ``Mutations``.
     var countsSilentTerms = false
@@ -92,18 +94,23 @@ final class SimulatedDatabase {
 
     private func noteAvailability() {
         if isUp, !isReadOnly {
-            end(&unavailableSince)
+            if let from = end(&unavailableSince) { onUnavailable(from, clock) }
         } else {
             unavailableSince = unavailableSince ?? clock
         }
-        if !isFull { end(&refusedAt, after: Self.proofLag) }
+        if !isFull { endRefusal() }
     }
 
-    private func end(_ since: inout Timestamp?, after lag: Duration = .zero) {
-        guard let from = since else { return }
+    private func endRefusal() {
+        guard let from = end(&refusedAt) else { return }
+        onUnavailable(from.advanced(by: Self.proofLag), clock.advanced(by: Self.statementLag * -1))
+    }
+
+    /// - Returns: When it began, if it was long.
+    private func end(_ since: inout Timestamp?) -> Timestamp? {
+        guard let from = since else { return nil }
         since = nil
-        guard clock.microsecondsSince1970 - from.microsecondsSince1970 >= Self.unavailableMin else { return }
-        onUnavailable(from.advanced(by: lag), clock)
+        return clock.microsecondsSince1970 - from.microsecondsSince1970 >= Self.unavailableMin ? from : nil
     }
 
     /// A revision finds no room.
@@ -230,7 +237,7 @@ final class SimulatedDatabase {
         let isFromFuture = tables.lease.renewedAt.map { $0 > clock.advanced(by: timeToLive) } ?? false
         guard tables.lease.expiresAt <= clock || isFromFuture else { return nil }
         // From here on it is the next one who finds no room, or does not.
-        end(&refusedAt, after: Self.proofLag)
+        endRefusal()
         let old = tables.lease
         let isElsewhere = tables.head.map { head in
             tables.terms.contains { $0.epoch == head.epoch && $0.timeline != timeline }

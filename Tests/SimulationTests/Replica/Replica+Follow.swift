@@ -143,7 +143,6 @@ extension Replica {
 
     private func reload() async throws {
         try await load()
-        outage.mayLackStatements = true
         hasForgottenDiscovery = true
     }
 }

@@ -40,7 +40,7 @@ struct Outage {
     var isAlone = false
     var lost: LostRevisions?
     /// A statement that another process was asked to record.
-    var asked: UUID128?
+    var asked: (id: UUID128, about: Digest32)?
     var stated: LostRevisions?
     var mayLackStatements = true
     var probesAt: ContinuousClock.Instant
@@ -287,7 +287,8 @@ extension Replica {
 
     /// As AllocationWalk.takeBackStatements.
     func takeBackStatements() async throws {
-        guard !mutations.contains(.trustsStatements), outage.mayLackStatements, outage.asked == nil else { return }
+        if mutations.contains(.trustsStatements) { outage.mayLackStatements = false }
+        guard outage.mayLackStatements, outage.asked == nil else { return }
         if outage.lost == nil, let stated = outage.stated, try await statement(of: stated) != nil {
             (outage.lost, outage.stated) = (stated, nil)
         }
@@ -303,7 +304,7 @@ extension Replica {
 
     /// As the end of AllocationWalk.recover.
     func recordJournals(_ token: FencingToken) async throws {
-        outage.mayLackStatements = !mutations.contains(.trustsStatements)
+        outage.mayLackStatements = true
         repeat {
             try await takeBackStatements()
             try await recordJournal(token)
@@ -326,7 +327,7 @@ extension Replica {
     }
 
     func statement(of lost: LostRevisions) async throws -> Gap? {
-        guard let last = lost.items.last, try await !isStated(last.digest.description),
+        guard try await !isStated(lost.digest.description),
             case .clock(let now) = try await ask(.clock)
         else { return nil }
         return Gap(
@@ -355,13 +356,12 @@ extension Replica {
         guard outage.journal != nil || outage.lost != nil || outage.mayLackStatements else { return }
         try await takeBackStatements()
         if let asked = outage.asked {
-            guard case .fate(let fate) = try await ask(.fate(asked)) else { return }
+            guard case .fate(let fate) = try await ask(.fate(asked.id)) else { return }
             guard fate != .open, fate != .gone || !mutations.contains(.asksOnce) else { return }
             outage.asked = nil
             if fate == .done {
-                if let lost = outage.lost { outage.stated = lost }
-                outage.lost = nil
-                if let journal = outage.journal { letGo(of: journal, statedFrom: 0) }
+                if let lost = outage.lost, lost.digest == asked.about { (outage.lost, outage.stated) = (nil, lost) }
+                if let journal = outage.journal, journal.tip == asked.about { letGo(of: journal, statedFrom: 0) }
                 return
             }
         }
@@ -380,18 +380,18 @@ extension Replica {
             guard let gap = try await statement(of: journal, from: place) else {
                 return letGo(of: journal, statedFrom: place)
             }
-            try await request(gap)
+            try await request(gap, about: journal.tip)
         } else if let lost = outage.lost, let gap = try await statement(of: lost) {
-            try await request(gap)
+            try await request(gap, about: lost.digest)
         } else {
             outage.lost = nil
         }
     }
 
-    private func request(_ gap: Gap) async throws {
+    private func request(_ gap: Gap, about digest: Digest32) async throws {
         let id = UUID128(high: simulation.bits(), low: simulation.bits())
         _ = try await ask(.request(id, gap))
-        outage.asked = id
+        outage.asked = (id, digest)
     }
 
     /// As OperatorExecutor, in the leader: does what was asked for.

@@ -295,6 +295,7 @@ extension Replica {
         try await requireNothingLost()
         guard case .tables(let tables) = try await ask(.load) else { return }
         outage.pending = nil
+        outage.mayLackStatements = true
         state = makeState(of: tables)
         head = tables.head
         writerHead = tables.head
