@@ -21,6 +21,7 @@ import Testing
             (.removesBeforeSynchronised, [.emptied], 1),
             (.ignoresHead, [.numbers, .chain, .served], 1),
             ([.repeatsUnknownCommit, .adoptsHead], [.onceOnly, .replay], 1),
+            (.takesOldBatches, [.emptied], 1),
             (.renewsFencedTerm, [.catchUp], 1500),
             (.countsSilentTerms, [.gap], 1),
             (.provesWhatFails, [.gap], 700),

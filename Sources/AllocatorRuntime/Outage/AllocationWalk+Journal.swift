@@ -72,7 +72,7 @@ extension AllocationWalk {
             try await self.recordConfiguration(token)
             try await self.takeCollectors(token)
         }
-        await discovery.requestFullHandOver()
+        handOver = await discovery.requestFullHandOver()
     }
 
     // MARK: Writing

@@ -58,6 +58,8 @@ actor AllocationWalk {
     var keptReports: [ProviderID: DiscoveryReport] = [:]
     /// A time of this term in which nothing could be recorded.
     var gap = RecordingGap()
+    /// Since when discovery hands over what this state is made of. A batch from before it lacks what did not change then.
+    var handOver = 0
     /// What the last step failed by; nil after one that went well.
     private var fault: String?
     var following = Following()
@@ -266,7 +268,7 @@ actor AllocationWalk {
         try await recordTermStart(token)
         try await recordConfiguration(token)
         try await takeCollectors(token)
-        await discovery.requestFullHandOver()
+        handOver = await discovery.requestFullHandOver()
     }
 
     func recordConfiguration(_ token: FencingToken) async throws {
@@ -316,9 +318,11 @@ actor AllocationWalk {
             // The first revision waits for the collectors; discovery hands everything over again after it.
             keep(batch.reports)
             try await recordConfiguration(token)
-            await discovery.requestFullHandOver()
+            handOver = await discovery.requestFullHandOver()
             return
         }
+        // All of it comes again, with the rest.
+        guard batch.handOver >= handOver else { return keep(batch.reports) }
         let started = ContinuousClock.now
         let (change, dropped) = await allocate(batch)
         metrics.processTargets.record(started.duration(to: .now))

@@ -8,10 +8,14 @@ import AllocationCore
 package struct DiscoveryBatch: Sendable {
     package var jobs: [String: JobDelta] = [:]
     package var reports: [DiscoveryReport] = []
+    /// Which full hand-over this comes after, counted from 1; 0: before any was asked for. Who has let go of what it was
+    /// given must not take what was made before it asked: that lacks all that did not change.
+    package var handOver = 0
 
-    package init(jobs: [String: JobDelta] = [:], reports: [DiscoveryReport] = []) {
+    package init(jobs: [String: JobDelta] = [:], reports: [DiscoveryReport] = [], handOver: Int = 0) {
         self.jobs = jobs
         self.reports = reports
+        self.handOver = handOver
     }
 
     package var isEmpty: Bool { jobs.isEmpty && reports.isEmpty }

@@ -157,9 +157,11 @@ package final class DiscoveryManager: Sendable {
     }
 
     /// Hands everything that is known over again, to a consumer that has let go of what it was given.
-    package func requestFullHandOver() async {
-        state.withLock { $0.handOverAll() }
-        pending.raise()
+    ///
+    /// - Returns: ``DiscoveryBatch/handOver`` of the batches that belong to it. One that is under way is older, and does not.
+    package func requestFullHandOver() async -> Int {
+        defer { pending.raise() }
+        return state.withLock { $0.handOverAll() }
     }
 
     /// Hands all groups of one job over again: its relabel rules changed.

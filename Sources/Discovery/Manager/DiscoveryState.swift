@@ -27,6 +27,7 @@ struct DiscoveryState: Sendable {
 
         var jobs: [(name: String, isSynchronised: Bool, parts: [Part])] = []
         var reports: [DiscoveryReport] = []
+        var handOver = 0
     }
 
     private typealias Places = [ProviderID: [String: ProviderGroups.Pending]]
@@ -56,6 +57,8 @@ struct DiscoveryState: Sendable {
     /// Jobs with something pending, in the order in which it came up.
     private var queue: [String] = []
     private var reportsAreWaiting = false
+    /// How often everything was handed over again.
+    private var handOver = 0
 
     /// Something waits to be taken that is more than reports.
     var hasPendingJobs: Bool { !queue.isEmpty }
@@ -247,8 +250,12 @@ struct DiscoveryState: Sendable {
     }
 
     /// Makes everything that is known pending again for every job.
-    mutating func handOverAll() {
+    ///
+    /// - Returns: ``DiscoveryBatch/handOver`` of what is taken from now on.
+    mutating func handOverAll() -> Int {
+        handOver += 1
         for name in jobs.keys.sorted(by: ByteOrder.precedes) { handOver(name) }
+        return handOver
     }
 
     /// Makes everything that is known of a job pending again.
@@ -270,6 +277,7 @@ struct DiscoveryState: Sendable {
     mutating func takeDraft(groupsMax: Int) -> Draft? {
         guard !queue.isEmpty || reportsAreWaiting else { return nil }
         var draft = Draft()
+        draft.handOver = handOver
         var groups = 0
         var taken = 0
         while taken < queue.count, groups < groupsMax {
@@ -336,7 +344,7 @@ extension DiscoveryReport {
 extension DiscoveryState.Draft {
     /// The batch itself: groups become values.
     consuming func batch() -> DiscoveryBatch {
-        var batch = DiscoveryBatch(reports: reports)
+        var batch = DiscoveryBatch(reports: reports, handOver: handOver)
         for (name, isSynchronised, parts) in jobs {
             var changed: [SourceKey: TargetGroup] = [:]
             changed.reserveCapacity(

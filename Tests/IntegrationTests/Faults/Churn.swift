@@ -14,11 +14,14 @@ final class Churn: Sendable {
     static let permanent = 0..<8
 
     private let folder: URL
+    private let microseconds: UInt32
     private let isStopped = Mutex(false)
     private let random: Mutex<SplitMix64>
 
-    init(folder: URL, seed: UInt64) throws {
+    /// - Parameter microseconds: From one change to the next.
+    init(folder: URL, seed: UInt64, every microseconds: UInt32 = 200_000) throws {
         self.folder = folder
+        self.microseconds = microseconds
         random = Mutex(SplitMix64(state: seed))
         try FileManager.default.createDirectory(
             at: folder.appending(path: "targets"), withIntermediateDirectories: true)
@@ -47,7 +50,7 @@ final class Churn: Sendable {
                 try? write(collectors: Self.collectors.enumerated().filter { $0.offset != absent }.map(\.element))
             }
             // How often inputs change is what is asked for.
-            usleep(200_000)
+            usleep(microseconds)
         }
     }
 

@@ -88,6 +88,14 @@ extension RecordedHistory {
                 """
             ),
             (
+                // Whatever is written to a file, it names a hundred targets.
+                "nothing is taken away that nobody took away",
+                """
+                SELECT revision, cause, targets_added, targets_removed FROM ledger.revision \
+                WHERE targets_removed > targets_added AND cause <> 'fork_repaired'
+                """
+            ),
+            (
                 "a number is used once, and epochs never go back",
                 """
                 SELECT revision, epoch FROM (SELECT revision, epoch, lag(revision) OVER w AS r, lag(epoch) OVER w AS e \

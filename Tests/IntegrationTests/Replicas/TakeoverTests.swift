@@ -1,4 +1,5 @@
 import Foundation
+import PostgresDriver
 import Synchronization
 import TestSupport
 import Testing
@@ -45,6 +46,48 @@ import Testing
             later.withLock { $0 = #"[{"targets": ["a:1"]}]"# }
             try second.wait(for: "/jobs/shop/targets") { $0.text.contains("a:1") && !$0.text.contains("d:1") }
             #expect(second.stop() == 0)
+        }
+    }
+
+    @Test("What changes while a term begins does not take away what did not change then")
+    @ProcessTests func changesMeanwhile() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "takeover-\(UUID().uuidString.prefix(8))")
+        let churn = try Churn(folder: folder, seed: 1, every: 20_000)
+        defer {
+            churn.stop()
+            try? FileManager.default.removeItem(at: folder)
+        }
+        try await TestPostgres.withDatabase { connectionString in
+            let replicas = try (0..<2).map { _ in
+                try AllocatorProcess(
+                    jobs: "    - {job_name: shop, file_sd_configs: [{files: ['\(folder.path())/targets/*.json']}]}",
+                    ledger: "  collectors: {file: '\(folder.path())/collectors'}", database: connectionString)
+            }
+            for replica in replicas {
+                try replica.start()
+                let last = "\"10.0.\(Churn.fileCount - 1)."
+                try replica.wait(for: "/jobs/shop/targets") { $0.text.contains(last) }
+            }
+            churn.start()
+            for round in 0..<6 {
+                let (leader, next) = (replicas[round % 2], replicas[(round + 1) % 2])
+                try next.wait { $0.status == 200 && $0.text.contains("following") }
+                #expect(leader.stop() == 0)
+                try next.wait { $0.text.contains("leading") }
+                let revision = try next.get("/jobs").revision ?? 0
+                try next.wait(for: "/jobs") { $0.revision ?? 0 > revision + 5 }
+                try leader.start()
+            }
+            let connection = try await PostgresConnection.connect(
+                try PostgresConfiguration(connectionString: connectionString), logger: TestPostgres.logger)
+            // A file always names as many targets as before.
+            let rows = try await connection.query(
+                "SELECT count(*), count(*) FILTER (WHERE targets_removed > targets_added) FROM ledger.revision")
+            await connection.close()
+            let row = try #require(rows.first)
+            #expect(try row.decode(0, as: Int64.self) > 30)
+            #expect(try row.decode(1, as: Int64.self) == 0)
+            for replica in replicas { replica.stop() }
         }
     }
 

@@ -68,9 +68,10 @@ extension Replica {
             outage.lastToken = granted
             outage.policy.leads(epoch: granted.epoch)
             try await step { try await self.beginTerm($0) }
-        case .discovery:
+        case .discovery(let batch):
+            batchIsTaken()
             guard token != nil || outage.isAlone else { return }
-            try await step { try await self.takeDiscovery($0) }
+            try await step { try await self.take(batch, $0) }
         case .collectors: try await step { try await self.takeCollectors($0) }
         case .tick:
             if !outage.policy.isJournalling { try await step { try await self.takeRequests($0) } }
@@ -124,11 +125,6 @@ extension Replica {
         try await recordConfiguration(token)
         try await takeCollectors(token)
         requestFullHandOver()
-    }
-
-    func requestFullHandOver() {
-        changed.formUnion(sight.groups.keys)
-        send(.discovery)
     }
 
     func recordTermStart(_ token: FencingToken) async throws {
@@ -203,13 +199,13 @@ extension Replica {
         try await append(change, .membership, "the watch", token)
     }
 
-    private func takeDiscovery(_ token: FencingToken) async throws {
+    private func take(_ batch: DiscoveredPlaces, _ token: FencingToken) async throws {
         guard head != nil else {
             try await recordConfiguration(token)
             return requestFullHandOver()
         }
-        let places = changed.sorted()
-        changed = []
+        guard batch.handOver >= handOver || mutations.contains(.takesOldBatches) else { return }
+        let places = batch.places.sorted()
         var updates: [JobUpdate] = []
         for job in Truth.jobs {
             let sources = places.filter { $0.job == job }.map { place in

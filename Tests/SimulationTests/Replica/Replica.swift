@@ -51,10 +51,18 @@ struct Mutations: OptionSet, Sendable {
     static let provesWhatFails = Mutations(rawValue: 1 << 18)
     /// What was stated once counts as stated, though the database has lost it.
     static let trustsStatements = Mutations(rawValue: 1 << 19)
+    /// A batch is taken whatever was let go of since it was made.
+    static let takesOldBatches = Mutations(rawValue: 1 << 20)
     /// A request that the database has lost is waited for.
     static let asksOnce = Mutations(rawValue: 1 << 15)
     /// An entry of the journal is served before it is on the disk.
     static let servesBeforeSynchronised = Mutations(rawValue: 1 << 9)
+}
+
+/// As DiscoveryBatch.
+struct DiscoveredPlaces {
+    var places: Set<SourcePlace>
+    var handOver: Int
 }
 
 enum WalkInput {
@@ -62,7 +70,7 @@ enum WalkInput {
     case leading(FencingToken)
     case lost
     case leaseRecovered(LeaseOutage)
-    case discovery
+    case discovery(DiscoveredPlaces)
     case collectors
     case tick
     case look
@@ -98,6 +106,12 @@ final class Replica {
     // Discovery
     var sight = Sight()
     var changed: Set<SourcePlace> = []
+    /// As DiscoveryState counts full hand-overs.
+    private var handOverCount = 0
+    /// A batch is on its way to the walk; what comes up meanwhile waits for it.
+    private var hasBatch = false
+    /// As AllocationWalk.handOver.
+    var handOver = 0
 
     // Tail
     var tail = FollowerLog()
@@ -191,6 +205,27 @@ final class Replica {
 
     // MARK: Discovery
 
+    /// As DiscoveryManager.requestFullHandOver.
+    func requestFullHandOver() {
+        handOverCount += 1
+        handOver = handOverCount
+        changed.formUnion(sight.groups.keys)
+        sendBatch()
+    }
+
+    /// As DiscoveryManager.nextBatch: one batch at a time, with all that has come up.
+    private func sendBatch() {
+        guard !hasBatch else { return }
+        hasBatch = true
+        send(.discovery(DiscoveredPlaces(places: changed, handOver: handOverCount)))
+        changed = []
+    }
+
+    func batchIsTaken() {
+        hasBatch = false
+        if !changed.isEmpty { sendBatch() }
+    }
+
     /// The world has changed, and after a while this process sees it.
     func worldChanged(_ place: SourcePlace) { look(at: place, after: simulation.seconds(0.01...2)) }
 
@@ -203,7 +238,7 @@ final class Replica {
                 guard sight.groups[place] != found else { return }
                 sight.look(at: place, found)
                 changed.insert(place)
-                send(.discovery)
+                sendBatch()
             }
         }
     }
