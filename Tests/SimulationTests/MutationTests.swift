@@ -22,10 +22,10 @@ import Testing
             (.ignoresHead, [.numbers, .chain, .served], 1),
             ([.repeatsUnknownCommit, .adoptsHead], [.onceOnly, .replay], 1),
             (.takesOldBatches, [.emptied], 1),
-            (.renewsFencedTerm, [.catchUp], 1500),
+            (.renewsFencedTerm, [.catchUp], 6600),
             (.countsSilentTerms, [.gap], 1),
-            (.provesWhatFails, [.gap], 700),
-            ([.renewsWhatRanOut, .provesWhatFails], [.gap], 4100),
+            (.provesWhatFails, [.gap], 1150),
+            ([.renewsWhatRanOut, .provesWhatFails], [.gap], 4400),
         ] as [(Mutations, [Rule], UInt64)])
     func guardIsMissed(_ mutation: Mutations, _ expected: [Rule], _ first: UInt64) {
         find(mutation, expected, .recording, from: first)
