@@ -25,7 +25,7 @@ import Testing
             (.renewsFencedTerm, [.catchUp], 6600),
             (.countsSilentTerms, [.gap], 1),
             (.provesWhatFails, [.gap], 1150),
-            ([.renewsWhatRanOut, .provesWhatFails], [.gap], 4400),
+            ([.renewsWhatRanOut, .provesWhatFails], [.gap], 5400),
         ] as [(Mutations, [Rule], UInt64)])
     func guardIsMissed(_ mutation: Mutations, _ expected: [Rule], _ first: UInt64) {
         find(mutation, expected, .recording, from: first)

@@ -205,14 +205,14 @@ extension Replica {
             return requestFullHandOver()
         }
         guard batch.handOver >= handOver || mutations.contains(.takesOldBatches) else { return }
-        let places = batch.places.sorted()
+        let places = batch.groups.keys.sorted()
         var updates: [JobUpdate] = []
         for job in Truth.jobs {
             let sources = places.filter { $0.job == job }.map { place in
                 SourceUpdate(
-                    key: SourceKey(provider: "p", source: place.source), targets: sight.groups[place] ?? [])
+                    key: SourceKey(provider: "p", source: place.source), targets: batch.groups[place] ?? [])
             }
-            let isSynchronised = sight.isSynchronised(job) || mutations.contains(.removesBeforeSynchronised)
+            let isSynchronised = batch.synchronisedJobs.contains(job) || mutations.contains(.removesBeforeSynchronised)
             updates.append(JobUpdate(job: job, sources: sources, isSynchronised: isSynchronised))
         }
         let change = state.apply(discovery: updates)

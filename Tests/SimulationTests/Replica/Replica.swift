@@ -59,9 +59,10 @@ struct Mutations: OptionSet, Sendable {
     static let servesBeforeSynchronised = Mutations(rawValue: 1 << 9)
 }
 
-/// As DiscoveryBatch.
+/// As DiscoveryBatch: what was known when it was made.
 struct DiscoveredPlaces {
-    var places: Set<SourcePlace>
+    var groups: [SourcePlace: ContiguousArray<IdentifiedTarget>]
+    var synchronisedJobs: Set<String>
     var handOver: Int
 }
 
@@ -217,8 +218,11 @@ final class Replica {
     private func sendBatch() {
         guard !hasBatch else { return }
         hasBatch = true
-        send(.discovery(DiscoveredPlaces(places: changed, handOver: handOverCount)))
+        let batch = DiscoveredPlaces(
+            groups: sight.groups.filter { changed.contains($0.key) },
+            synchronisedJobs: Set(Truth.jobs.filter { sight.isSynchronised($0) }), handOver: handOverCount)
         changed = []
+        send(.discovery(batch))
     }
 
     func batchIsTaken() {
