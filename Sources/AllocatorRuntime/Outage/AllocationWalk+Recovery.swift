@@ -81,7 +81,7 @@ extension AllocationWalk {
             memory?.0.change(from: loaded.state, evidence: "the database lost what was recorded", placement: placement)
             ?? AllocationChange(placement: placement)
         try await leaveNumbersOut(behind: loaded.head, lost, change, configuration: memory?.2, start, token)
-        outage.pending = nil
+        // What is pending stays so until the state is another: a journal that begins before has to begin with it.
         try await load()
         try await recordStart(start, token)
     }

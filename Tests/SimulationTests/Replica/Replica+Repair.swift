@@ -56,7 +56,6 @@ extension Replica {
         pending = nil
         let rows = lost != nil && published != nil ? difference(from: tables) : nil
         try await recordFork(rows, lost, after: tables.head, row, token)
-        outage.pending = nil
         try await load()
         try await recordStart(row, token)
     }
