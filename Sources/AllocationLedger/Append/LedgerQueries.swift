@@ -7,6 +7,12 @@ import PostgresDriver
 package enum LedgerQueries {
     static let headStatement: SQL = "SELECT revision, epoch, at, digest FROM ledger.head WHERE name = 'allocator'"
 
+    /// For the rest of a transaction that holds the head's or the lease's row: how long it waits for the other one, and how
+    /// long whoever comes next waits for a client that has vanished in the middle of it and does not say so.
+    static let patience: SQL = """
+        SELECT set_config('lock_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '10s', true)
+        """
+
     /// For the rest of a transaction: rows are found by their keys, one by one. What an append joins is small beside what is
     /// stored. A plan that was made while that was small too, on a ledger that is new, would go on reading all of it until
     /// somebody analyses the table: measured, appends took four times as long after half a minute.

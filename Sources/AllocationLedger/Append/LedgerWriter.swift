@@ -168,7 +168,7 @@ package actor LedgerWriter {
     private func lookUp(_ changeID: UUID128, _ connection: PostgresConnection) async throws -> LedgerHead? {
         try await connection.transaction { @Sendable connection in
             let results = try await connection.pipeline([
-                "SET LOCAL lock_timeout = '10s'",
+                LedgerQueries.patience,
                 "SELECT revision FROM ledger.head WHERE name = 'allocator' FOR UPDATE",
                 "SELECT revision, epoch, at, digest FROM ledger.revision WHERE change_id = \(changeID)",
             ])

@@ -55,7 +55,7 @@ struct RevisionWrite: Sendable {
     /// - Returns: The revision's time: the server's, but never before the last one's.
     private func lockHead(_ connection: isolated PostgresConnection) async throws -> Timestamp {
         let rows = try await connection.pipeline([
-            "SET LOCAL lock_timeout = '10s'",
+            LedgerQueries.patience,
             LedgerQueries.byKeysAlone,
             LedgerQueries.fenceStatement(token),
             """

@@ -78,6 +78,7 @@ package actor LeaseKeeper {
         var configuration = configuration
         configuration.connectTimeout = min(configuration.connectTimeout, timeToLive / 2)
         configuration.statementTimeout = timeToLive / 2
+        configuration.idleInTransactionTimeout = min(configuration.idleInTransactionTimeout, timeToLive)
         self.configuration = configuration
         self.renewInterval = renewInterval
         self.holder = holder

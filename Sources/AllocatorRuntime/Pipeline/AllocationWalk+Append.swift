@@ -50,6 +50,10 @@ extension AllocationWalk {
             if isChange, journalsNow() {
                 do { return try await journal(draft) } catch let error as OutageFolderError { hold(because: error) }
             }
+            // The journal took no more: a revision now would leave its entries out.
+            guard publisher.current?.journal == nil else {
+                throw LedgerError.refused("what the journal holds is recorded first")
+            }
             do {
                 let committed = try await appendWhole(draft, token)
                 needsLoad = false

@@ -205,6 +205,24 @@ import Testing
         }
     }
 
+    @Test("A client that vanishes in the middle of a write, and does not say so, holds others up for ten seconds")
+    func vanishedWriter() async throws {
+        try await LedgerFixture.with { ledger in
+            // What holds within the transaction of a revision.
+            try await ledger.script(
+                """
+                CREATE TABLE seen (value text);
+                CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO seen VALUES (current_setting('idle_in_transaction_session_timeout')); RETURN NULL; END $$;
+                CREATE TRIGGER see AFTER INSERT ON ledger.revision FOR EACH ROW EXECUTE FUNCTION see();
+                """)
+            try await ledger.fill(5)
+            let seen = try await ledger.number("SELECT count(*) FROM seen WHERE value = '10s'")
+            let others = try await ledger.number("SELECT count(*) FROM seen WHERE value <> '10s'")
+            #expect(seen > 0 && others == 0)
+        }
+    }
+
     @Test("A renewal passes a write that is under way; a takeover waits for it")
     func renewalPasses() async throws {
         try await LedgerFixture.with { ledger in

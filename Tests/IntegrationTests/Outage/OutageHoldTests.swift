@@ -111,7 +111,8 @@ import Testing
         try process.start()
         let answer = try process.wait { $0.status == 503 && $0.text.contains("the ledger cannot be opened") }
         #expect(answer.text.contains("the database cannot be reached"))
-        #expect(process.log.contains("its digest is not that of its content"))
+        // It is read after the answer has been given.
+        try OutageFixture.wait("the file is refused") { process.log.contains("its digest is not that of its content") }
         #expect(try process.targets(job: "shop", collector: OutageFixture.collectors[0]).status == 503)
         process.kill()
         try FileManager.default.removeItem(atPath: file)

@@ -83,6 +83,9 @@ extension Replica {
             if isChange, journalsNow() {
                 do { return try await journal(draft) } catch is DiskFull { hold() }
             }
+            guard publishedJournal == nil || mutations.contains(.statesWhileJournalling) else {
+                throw AppendFailure(.lasting, "what the journal holds is recorded first")
+            }
             do {
                 let head = try await attempt(draft, token)
                 needsLoad = false
