@@ -39,6 +39,7 @@ import Testing
             (.skipsNumberCheck, [.served, .replay], 305),
             (.servesBeforeSynchronised, [.lost, .served], 190),
             (.trustsStatements, [.lost], 1800),
+            (.leavesJournalOut, [.replay], 44_100),
         ] as [(Mutations, [Rule], UInt64)])
     func guardIsMissedInOutages(_ mutation: Mutations, _ expected: [Rule], _ first: UInt64) {
         find(mutation, expected, .everything, from: first)

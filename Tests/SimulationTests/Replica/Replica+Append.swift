@@ -83,7 +83,7 @@ extension Replica {
             if isChange, journalsNow() {
                 do { return try await journal(draft) } catch is DiskFull { hold() }
             }
-            guard publishedJournal == nil || mutations.contains(.statesWhileJournalling) else {
+            guard publishedJournal == nil || mutations.contains(.leavesJournalOut) else {
                 throw AppendFailure(.lasting, "what the journal holds is recorded first")
             }
             do {

@@ -53,6 +53,8 @@ struct Mutations: OptionSet, Sendable {
     static let trustsStatements = Mutations(rawValue: 1 << 19)
     /// A batch is taken whatever was let go of since it was made.
     static let takesOldBatches = Mutations(rawValue: 1 << 20)
+    /// A change that the journal does not take is recorded without what the journal holds.
+    static let leavesJournalOut = Mutations(rawValue: 1 << 21)
     /// A request that the database has lost is waited for.
     static let asksOnce = Mutations(rawValue: 1 << 15)
     /// An entry of the journal is served before it is on the disk.
