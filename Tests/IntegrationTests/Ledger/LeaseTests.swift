@@ -215,11 +215,25 @@ import Testing
                 CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 INSERT INTO seen VALUES (current_setting('idle_in_transaction_session_timeout')); RETURN NULL; END $$;
                 CREATE TRIGGER see AFTER INSERT ON ledger.revision FOR EACH ROW EXECUTE FUNCTION see();
+                CREATE TRIGGER see AFTER INSERT ON ledger.term FOR EACH ROW EXECUTE FUNCTION see();
                 """)
             try await ledger.fill(5)
             let seen = try await ledger.number("SELECT count(*) FROM seen WHERE value = '10s'")
             let others = try await ledger.number("SELECT count(*) FROM seen WHERE value <> '10s'")
             #expect(seen > 0 && others == 0)
+            // Nor does one that vanishes while it takes the lease, for longer than the lease would have lasted.
+            let keeper = LeaseKeeper(
+                configuration: ledger.configuration, timeToLive: .seconds(7), renewInterval: .milliseconds(50),
+                holder: .random(), address: "second:8080", logger: TestPostgres.logger)
+            let running = Task { try await keeper.run() }
+            try await ledger.script("UPDATE ledger.lease SET expires_at = clock_timestamp()")
+            for await transition in keeper.transitions {
+                if case .leading = transition { break }
+            }
+            #expect(try await ledger.number("SELECT count(*) FROM seen WHERE value = '7s'") == 1)
+            running.cancel()
+            _ = try? await running.value
+            await keeper.release()
         }
     }
 
