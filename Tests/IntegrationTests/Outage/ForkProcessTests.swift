@@ -126,13 +126,7 @@ import Testing
         let other = try OutageFixture.process(primary.url(or: standby), "continue")
         try other.start()
         try other.wait(for: "/jobs") { $0.status == 200 }
-        try primary.sql(
-            "ALTER ROLE ann NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ann'",
-            in: "postgres")
-        try other.write(file: "b.json", addresses: ["10.0.1.1:80"])
-        try alone.write(file: "c.json", addresses: ["10.0.2.1:80"])
-        try OutageFixture.waitUntilServed("10.0.1.1:80", other)
-        try OutageFixture.waitUntilServed("10.0.2.1:80", alone)
+        try OutageFixture.cutOff(alone, user: "ann", beside: other, primary)
         try primary.sql("ALTER ROLE ann LOGIN", in: "postgres")
         let stated = "SELECT detail FROM ledger.gap WHERE cause = 'journal'"
         try OutageFixture.wait("what was served is stated") { try primary.sql(stated).count == 1 }

@@ -59,6 +59,21 @@ struct OutageFixture {
         }
     }
 
+    /// Lets the user of one process in no more, until that serves a change of its own from its journal and the other one has
+    /// taken over and serves another.
+    static func cutOff(
+        _ alone: AllocatorProcess, user: String, beside other: AllocatorProcess, _ server: PlainServer
+    ) throws {
+        try server.sql(
+            "ALTER ROLE \(user) NOLOGIN; "
+                + "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '\(user)'",
+            in: "postgres")
+        try other.write(file: "b.json", addresses: ["10.0.1.1:80"])
+        try alone.write(file: "c.json", addresses: ["10.0.2.1:80"])
+        try waitUntilServed("10.0.1.1:80", other)
+        try waitUntilServed("10.0.2.1:80", alone)
+    }
+
     /// Ready, the same bytes, the same revision, marked as old.
     static func expectHeld(
         _ before: [[UInt8]], _ revision: Int?, _ process: AllocatorProcess,
