@@ -318,8 +318,13 @@ final class LedgerOracle {
                 targets.insert(TargetPlace(job: place.job, identity: target.identity))
             }
         }
-        if Set(database.tables.targets.keys) != targets || database.tables.collectors != cluster.truth.collectors {
-            simulation.violate(.catchUp, "the ledger does not hold what there is")
+        let (held, collectors) = (Set(database.tables.targets.keys), database.tables.collectors)
+        if held != targets || collectors != cluster.truth.collectors {
+            simulation.violate(
+                .catchUp,
+                "the ledger holds \(collectors.sorted()), there are \(cluster.truth.collectors.sorted()); "
+                    + "it lacks \(targets.subtracting(held).count) targets and has \(held.subtracting(targets).count) more"
+            )
         }
     }
 }

@@ -108,7 +108,8 @@ extension Cluster {
                 simulation.number(below: 3)]
             let isLosing = simulation.chance(0.5)
             simulation.note("world", "cuts \(chosen.name) off \(directions) for \(Simulation.text(time)) s")
-            chosen.link.cut(directions, for: time, losing: isLosing)
+            // What waits in it is sent again soon after it, so not long after all faults have ended.
+            chosen.link.cut(directions, for: min(time, Self.faultsEnd - simulation.now), losing: isLosing)
         case .crash:
             simulation.note("world", "kills \(chosen.name)")
             chosen.replica?.process.kill()
