@@ -40,6 +40,7 @@ import Testing
             (.servesBeforeSynchronised, [.lost, .served], 190),
             (.trustsStatements, [.lost], 1800),
             (.leavesJournalOut, [.replay], 44_100),
+            (.countsJournalled, [.gap], 25_800),
         ] as [(Mutations, [Rule], UInt64)])
     func guardIsMissedInOutages(_ mutation: Mutations, _ expected: [Rule], _ first: UInt64) {
         find(mutation, expected, .everything, from: first)

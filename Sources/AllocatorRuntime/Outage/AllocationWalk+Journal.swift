@@ -33,6 +33,9 @@ extension AllocationWalk {
             return true
         } catch let error as LedgerError where error.isRetryable {
             outage.probe(after: started.duration(to: .now), now: .now)
+            certainty.failed()
+            // The lease may have been renewed since the last revision; that proves nothing of what the journal took.
+            gap.failed(certainUntil: head?.at, because: "\(error)")
             return false
         }
     }
@@ -123,6 +126,7 @@ extension AllocationWalk {
         outage.journal = journal
         outage.contents.append(end - Int64(content.count)..<end)
         outage.pending = nil
+        gap.failed(certainUntil: head.at, because: journal.base.reason)
         logger.notice(
             "change written to the journal",
             metadata: [

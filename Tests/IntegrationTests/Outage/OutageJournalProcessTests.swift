@@ -89,6 +89,42 @@ import Testing
         #expect(process.stop() == 0)
     }
 
+    @Test("A time in which the lease is held and changes still go to the journal is on record")
+    func heldWithoutRecording() throws {
+        let server = try PlainServer()
+        let process = try OutageFixture.process(server.url(), "continue")
+        try process.start()
+        try OutageFixture.waitUntilServed("10.0.0.39:80", process)
+        // Once it is back the server lets the lease be taken, and has no room for a revision.
+        try server.sql(
+            """
+            CREATE TABLE public.lacks_room AS SELECT true;
+            CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF EXISTS (SELECT FROM public.lacks_room) THEN
+                RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full';
+            END IF; RETURN NEW; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON ledger.revision FOR EACH ROW EXECUTE FUNCTION public.refuse()
+            """)
+        try server.stop()
+        try process.write(file: "b.json", addresses: ["10.0.1.1:80"])
+        try OutageFixture.waitUntilServed("10.0.1.1:80", process)
+        try server.start()
+        let acquired = "SELECT acquired_at FROM ledger.term WHERE epoch > 1"
+        try OutageFixture.wait("it has the lease again") { try server.sql(acquired).count == 1 }
+        try process.write(file: "c.json", addresses: ["10.0.2.1:80"])
+        try OutageFixture.waitUntilServed("10.0.2.1:80", process)
+        #expect(try process.get("/jobs").headers["target-ledger-journal"] == "2")
+        let madeRoom = try server.sql("TRUNCATE public.lacks_room; SELECT clock_timestamp()")[0][0]
+        try process.wait { $0.status == 200 && !$0.text.contains("nothing new has been recorded") }
+        let stated = try server.sql(
+            """
+            SELECT cause FROM ledger.gap WHERE from_at = (\(acquired)) AND to_at > '\(madeRoom)'
+            """)
+        #expect(stated == [["database_outage"]])
+        try OutageFixture.expectWhole(process, server)
+        #expect(process.stop() == 0)
+    }
+
     @Test("Where another has led meanwhile, what was served from the journal is stated, and the ledger's state counts")
     func anotherLed() throws {
         let server = try PlainServer()

@@ -88,6 +88,8 @@ extension Replica {
         } catch let failure as AppendFailure where failure.kind == .passing && failure.fault != .died {
             if !mutations.contains(.trustsHalfRecovered) { needsLoad = true }
             outage.probesAt = process.now + WalkOutage.pause(after: started.duration(to: process.now))
+            certainty.failed()
+            journalled(because: "\(failure)")
             return false
         }
     }
@@ -159,8 +161,13 @@ extension Replica {
         cluster.oracle.journalled(journal)
         outage.contents.append(end - Int64(content.count)..<end)
         outage.pending = nil
+        journalled(because: journal.base.reason)
         note("journals entry \(entry.ordinal): \(draft.cause.rawValue), \(draft.change.targets.count) targets")
         return head
+    }
+
+    private func journalled(because reason: String) {
+        if !mutations.contains(.countsJournalled) { gap.failed(certainUntil: head?.at, because: reason) }
     }
 
     struct DiskFull: Error {}

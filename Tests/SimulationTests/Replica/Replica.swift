@@ -55,6 +55,8 @@ struct Mutations: OptionSet, Sendable {
     static let takesOldBatches = Mutations(rawValue: 1 << 20)
     /// A change that the journal does not take is recorded without what the journal holds.
     static let leavesJournalOut = Mutations(rawValue: 1 << 21)
+    /// A time in which changes went to the journal under a lease that is held counts as recorded.
+    static let countsJournalled = Mutations(rawValue: 1 << 22)
     /// A request that the database has lost is waited for.
     static let asksOnce = Mutations(rawValue: 1 << 15)
     /// An entry of the journal is served before it is on the disk.
