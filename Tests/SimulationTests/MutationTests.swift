@@ -39,6 +39,7 @@ import Testing
             (.skipsNumberCheck, [.served, .replay], 305),
             (.servesBeforeSynchronised, [.lost, .served], 190),
             (.trustsStatements, [.lost], 1800),
+            (.countsTheLastOnly, [.lost], 1),
             (.leavesJournalOut, [.replay], 44_100),
             (.countsJournalled, [.gap], 25_800),
         ] as [(Mutations, [Rule], UInt64)])

@@ -55,8 +55,6 @@ package struct LostRevisions: Sendable, Hashable {
     package var epoch: Int64
 
     package var last: Revision { items[items.count - 1].revision }
-    /// That of the last one, which names them.
-    package var digest: Digest32 { items[items.count - 1].digest }
 }
 
 package enum ForkRepair {
@@ -131,8 +129,16 @@ package enum ForkRepair {
         guard let lost else {
             return "\(numbers): the database is another than that of the term before, and may have lost revisions"
         }
-        return "\(numbers): the database lost "
-            + lost.items.map { "\($0.revision) \($0.digest)" }.joined(separator: ", ")
+        return "\(numbers): the database lost \(text(lost.items))"
+    }
+
+    /// What is stated where another has gone on behind lost revisions, as the detail of a gap of cause `fork`.
+    package static func statement(of items: [ServedRevisions.Item], servedBy replica: UUID128) -> String {
+        "replica \(replica) served revisions that the database lost: \(text(items))"
+    }
+
+    private static func text(_ items: [ServedRevisions.Item]) -> String {
+        items.map { "\($0.revision) \($0.digest)" }.joined(separator: ", ")
     }
 
     /// Reads the numbers back from a revision's cause detail.

@@ -33,13 +33,18 @@ extension LedgerWriter {
         }
     }
 
-    /// Whether a gap was stated whose detail contains that text, which is a digest.
-    package func isStated(_ text: String) async throws -> Bool {
-        try await LedgerError.translating {
-            try await !connected().query(
-                "SELECT 1 FROM ledger.gap WHERE position(\(text)::text IN detail) > 0 LIMIT 1"
-            ).isEmpty
+    /// Which of some texts, each a digest, no gap's detail contains.
+    package func unstated(_ texts: [String]) async throws -> Set<String> {
+        guard !texts.isEmpty else { return [] }
+        let stated = try await LedgerError.translating {
+            try await connected().query(
+                """
+                SELECT d FROM unnest(\(texts)::text[]) AS d \
+                WHERE EXISTS (SELECT FROM ledger.gap WHERE position(d IN detail) > 0)
+                """
+            ).map { try $0.decode(0, as: String.self) }
         }
+        return Set(texts).subtracting(stated)
     }
 
     /// Leaves a request to state a gap, for whoever leads.

@@ -20,24 +20,20 @@ extension AllocationWalk {
         if case .lost(let lost) = ForkRepair.compare(publisher.served, with: found) {
             if found.head.map({ $0.revision > lost.last }) ?? false {
                 // Another has gone on behind it.
-                try await load()
-                try await recordTermStart(token)
-                try await stateLost(lost, token)
+                outage.losses.lose(lost.items)
+                try await stateLosses(token)
             } else {
                 try await repair(lost, token)
             }
         }
         outage.mayLackStatements = true
+        try await settleRequest()
         repeat {
             try await takeBackStatements()
             try await recordJournal(token)
         } while outage.mayLackStatements && outage.asked == nil
-        if outage.asked == nil, let lost = outage.lost {
-            // Found while another led, who was not asked yet.
-            try await load()
-            try await recordTermStart(token)
-            try await stateLost(lost, token)
-        }
+        // Found while another led, who was not asked yet.
+        if outage.asked == nil, !outage.losses.open.isEmpty { try await stateLosses(token) }
         outage.policy.recorded()
         outage.isAlone = false
     }
@@ -57,7 +53,7 @@ extension AllocationWalk {
                 "the database has lost revisions that were served here, up to \(lost.last); it is at revision "
                     + "\(found.head?.revision.number ?? 0)")
         }
-        if token == nil { outage.lost = lost }
+        if token == nil { outage.losses.lose(lost.items) }
     }
 
     /// Records again what the database has lost, behind every number that can have been served.
@@ -128,18 +124,26 @@ extension AllocationWalk {
     }
 
     /// States what this process served and the database has lost, when others have gone on since.
-    private func stateLost(_ lost: LostRevisions, _ token: FencingToken) async throws {
-        try await recordGap(try await statement(of: lost), token)
-        (outage.lost, outage.stated) = (nil, lost)
+    private func stateLosses(_ token: FencingToken) async throws {
+        try await load()
+        try await recordTermStart(token)
+        try await recordGap(try await statement(of: outage.losses.open), token)
+        outage.losses.state()
     }
 
-    private func statement(of lost: LostRevisions) async throws -> Gap? {
-        guard try await !writer.isStated(lost.digest.description) else { return nil }
+    /// Nil: all of it is stated already.
+    private func statement(of lost: [ServedRevisions.Item]) async throws -> Gap? {
+        let unstated = try await unstated(lost)
+        guard !unstated.isEmpty else { return nil }
         let now = try await writer.databaseTime()
         return Gap(
             from: now.advanced(by: .microseconds(-1)), to: now, cause: .fork,
-            detail: "replica \(outage.holder) served revisions that the database lost: "
-                + lost.items.map { "\($0.revision) \($0.digest)" }.joined(separator: ", "))
+            detail: ForkRepair.statement(of: unstated, servedBy: outage.holder))
+    }
+
+    private func unstated(_ lost: [ServedRevisions.Item]) async throws -> [ServedRevisions.Item] {
+        let digests = try await writer.unstated(lost.map(\.digest.description))
+        return lost.filter { digests.contains($0.digest.description) }
     }
 
     // MARK: The journal
@@ -211,7 +215,7 @@ extension AllocationWalk {
     /// Nil: nothing to state, or it is stated already.
     private func statement(of journal: OutageJournal, from place: Int) async throws -> Gap? {
         guard place < journal.entries.count, let times = journal.times,
-            try await !writer.isStated(journal.tip.description)
+            try await !writer.unstated([journal.tip.description]).isEmpty
         else { return nil }
         return Gap(
             from: times.from, to: max(.now(), times.to.advanced(by: .microseconds(1))), cause: .journal,
@@ -235,9 +239,7 @@ extension AllocationWalk {
     /// was made of is still here, and is there to be stated again.
     private func takeBackStatements() async throws {
         guard outage.mayLackStatements, outage.asked == nil else { return }
-        if outage.lost == nil, let stated = outage.stated, try await statement(of: stated) != nil {
-            (outage.lost, outage.stated) = (stated, nil)
-        }
+        outage.losses.lose(try await unstated(outage.losses.stated))
         // One after the other.
         guard outage.journal == nil else { return }
         if let folder = outage.folder, let (journal, contents) = try await lostStatement(in: folder) {
@@ -251,10 +253,19 @@ extension AllocationWalk {
 
     /// The first journal that was put aside and that the ledger does not name, as the journal again.
     private func lostStatement(in folder: OutageFolder) async throws -> (OutageJournal, [Range<Int64>])? {
-        for tip in await folder.archivedJournals(youngerThan: .seconds(3600)) where try await !writer.isStated(tip) {
+        let tips = await folder.archivedJournals(youngerThan: .seconds(3600))
+        let unstated = try await writer.unstated(tips)
+        for tip in tips where unstated.contains(tip) {
             if let found = try await folder.takeBackJournal(tip) { return found }
         }
         return nil
+    }
+
+    /// What is left to be stated may wait for a request that this process made before it led; then the term begins again.
+    func settleOwnRequest() async throws {
+        guard outage.asked != nil, !outage.policy.isJournalling else { return }
+        try await settleRequest()
+        if outage.asked == nil, outage.journal != nil || !outage.losses.open.isEmpty { needsLoad = true }
     }
 
     // MARK: Not leading
@@ -262,7 +273,7 @@ extension AllocationWalk {
     /// Has whoever leads state what this process served: from its journal, or revisions that were lost.
     func askToState() async {
         guard token == nil, !outage.policy.isJournalling, case .following(leader: .some) = publisher.status.role,
-            outage.journal != nil || outage.lost != nil || outage.mayLackStatements
+            outage.journal != nil || !outage.losses.open.isEmpty || outage.mayLackStatements
         else { return }
         do {
             try await takeBackStatements()
@@ -273,19 +284,8 @@ extension AllocationWalk {
     }
 
     private func askLeader() async throws {
-        if let asked = outage.asked {
-            let fate = try await writer.fate(of: asked.id)
-            guard fate != .open else { return }
-            outage.asked = nil
-            // Else lost in a failover: asked again.
-            if fate == .done {
-                if let lost = outage.lost, lost.digest == asked.about { (outage.lost, outage.stated) = (nil, lost) }
-                if let journal = outage.journal, journal.tip == asked.about {
-                    await letGo(of: journal, statedFrom: 0)
-                }
-                return
-            }
-        }
+        try await settleRequest()
+        guard outage.asked == nil else { return }
         if let journal = outage.journal {
             // Untouched, it becomes revisions when this process leads again; what is recorded already needs no more.
             let place: Int
@@ -300,10 +300,21 @@ extension AllocationWalk {
                 return await letGo(of: journal, statedFrom: place)
             }
             outage.asked = (try await writer.ask(toState: gap, by: "replica \(outage.holder)"), journal.tip)
-        } else if let lost = outage.lost, let gap = try await statement(of: lost) {
-            outage.asked = (try await writer.ask(toState: gap, by: "replica \(outage.holder)"), lost.digest)
-        } else {
-            outage.lost = nil
+        } else if let name = outage.losses.name {
+            guard let gap = try await statement(of: outage.losses.open) else { return outage.losses.state() }
+            outage.asked = (try await writer.ask(toState: gap, by: "replica \(outage.holder)"), name)
         }
+    }
+
+    /// Looks what has become of the request to state something, if there is one.
+    private func settleRequest() async throws {
+        guard let asked = outage.asked else { return }
+        let fate = try await writer.fate(of: asked.id)
+        guard fate != .open else { return }
+        outage.asked = nil
+        // Else lost in a failover: asked again.
+        guard fate == .done else { return }
+        if outage.losses.name == asked.about { outage.losses.state() }
+        if let journal = outage.journal, journal.tip == asked.about { await letGo(of: journal, statedFrom: 0) }
     }
 }

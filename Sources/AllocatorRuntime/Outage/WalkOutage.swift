@@ -25,11 +25,9 @@ struct WalkOutage: Sendable {
     /// Discovery was asked for all it has since the journal took over.
     var isAlone = false
     /// What this process served and the database has lost, while another leads that has gone on behind it.
-    var lost: LostRevisions?
+    var losses = LostStatements()
     /// A statement that another process was asked to record, and the digest by which it names what it is about.
     var asked: (id: UUID128, about: Digest32)?
-    /// The last ``lost`` that was stated.
-    var stated: LostRevisions?
     /// The database may have lost statements of what was served: what they were made of has to be looked at again.
     var mayLackStatements = true
     /// When recording in the held term is tried again although the journal is in use.

@@ -129,6 +129,7 @@ actor AllocationWalk {
                 if self.head != nil { self.addKept() }
                 try await self.sendReports($0)
                 try await self.rebalance($0)
+                try await self.settleOwnRequest()
             }
             if token == nil {
                 try await goOnAlone()

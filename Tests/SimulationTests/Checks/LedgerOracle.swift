@@ -231,6 +231,7 @@ final class LedgerOracle {
         guard committed.row.head == head else {
             return simulation.violate(.served, "\(replica.process.name) names \(head.revision) wrongly")
         }
+        if replica.everServed.last != head { replica.everServed.append(head) }
         if content != (committed.targets, committed.collectors) {
             simulation.violate(
                 .served,
@@ -312,6 +313,7 @@ final class LedgerOracle {
         for number in lostNumbers.sorted() where !skipped.contains(where: { $0.contains(number) }) {
             simulation.violate(.lost, "revision \(number) was served and lost, and nothing says so")
         }
+        checkStatements()
         var targets: Set<TargetPlace> = []
         for place in Truth.places {
             for target in cluster.truth.found(at: place) {
@@ -325,6 +327,21 @@ final class LedgerOracle {
                 "the ledger holds \(collectors.sorted()), there are \(cluster.truth.collectors.sorted()); "
                     + "it lacks \(targets.subtracting(held).count) targets and has \(held.subtracting(targets).count) more"
             )
+        }
+    }
+
+    /// Whoever served a revision that was lost, and is still there, has stated that very one.
+    private func checkStatements() {
+        let tables = cluster.database.tables
+        let recorded = Set(tables.revisions.map(\.digest))
+        let details = tables.revisions.flatMap(\.gaps).map(\.detail)
+        for replica in cluster.replicas {
+            for head in replica.everServed where !recorded.contains(head.digest) {
+                if !details.contains(where: { $0.contains("\(head.digest)") }) {
+                    simulation.violate(
+                        .lost, "\(replica.process.name) served \(head.revision), which was lost, and did not state it")
+                }
+            }
         }
     }
 }

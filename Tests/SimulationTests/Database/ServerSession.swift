@@ -28,7 +28,8 @@ enum Request: Sendable {
     case found(Set<Int64>)
     /// As LedgerWriter.since.
     case since(LedgerHead, Int)
-    case isStated(String)
+    /// As LedgerWriter.unstated.
+    case unstated([String])
     /// Asks whoever leads to state a gap.
     case request(UUID128, Gap)
     case nextRequest
@@ -61,7 +62,7 @@ enum Reply: Sendable {
     case term(TermRow?, writer: TermRow?)
     case found(ForkRepair.Found)
     case since(OutageJournal.Since)
-    case flag(Bool)
+    case texts(Set<String>)
     case fate(LedgerWriter.RequestFate)
     case request(UUID128, Gap)
     case clock(Timestamp)
@@ -194,7 +195,9 @@ final class ServerSession {
                         head: database.tables.head, oldest: database.tables.head.map { _ in Revision(1) },
                         digests: digests)))
         case .since(let base, let count): answer(.since(since(base, count)))
-        case .isStated(let text): answer(.flag(database.tables.revisions.contains { $0.detail.contains(text) }))
+        case .unstated(let texts):
+            let details = database.tables.revisions.lazy.filter { !$0.gaps.isEmpty }.map(\.detail)
+            answer(.texts(Set(texts.filter { text in !details.contains { $0.contains(text) } })))
         case .request(let id, let gap):
             database.ask(id, gap)
             answer(.done)
@@ -242,7 +245,7 @@ final class ServerSession {
         case .acquire, .renew, .release, .fenceAndHead, .lookUp, .request, .finish:
             database.isReadOnly ? .readOnly : nil
         case .write: database.isReadOnly ? .readOnly : database.isFull ? .diskFull : nil
-        case .leaseHolder, .commit, .rollBack, .head, .load, .termStart, .found, .since, .isStated, .nextRequest,
+        case .leaseHolder, .commit, .rollBack, .head, .load, .termStart, .found, .since, .unstated, .nextRequest,
             .fate, .clock, .tail, .listen, .notifyOneself:
             nil
         }

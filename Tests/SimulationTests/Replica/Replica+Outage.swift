@@ -38,10 +38,9 @@ struct Outage {
     var pending: SimulatedDraft?
     var lastToken: FencingToken?
     var isAlone = false
-    var lost: LostRevisions?
+    var losses = LostStatements()
     /// A statement that another process was asked to record.
     var asked: (id: UUID128, about: Digest32)?
-    var stated: LostRevisions?
     var mayLackStatements = true
     var probesAt: ContinuousClock.Instant
 }
@@ -296,11 +295,10 @@ extension Replica {
     func takeBackStatements() async throws {
         if mutations.contains(.trustsStatements) { outage.mayLackStatements = false }
         guard outage.mayLackStatements, outage.asked == nil else { return }
-        if outage.lost == nil, let stated = outage.stated, try await statement(of: stated) != nil {
-            (outage.lost, outage.stated) = (stated, nil)
-        }
+        outage.losses.lose(try await unstated(outage.losses.stated))
         guard outage.journal == nil else { return }
-        for (tip, bytes) in disk.archive where try await !isStated(tip) {
+        let unstated = try await unstated(disk.archive.map(\.tip))
+        for (tip, bytes) in disk.archive where unstated.contains(tip) {
             note("takes a journal back, of which nothing is stated any more")
             disk.archive.removeAll { $0.tip == tip }
             disk.journal = bytes
@@ -312,40 +310,46 @@ extension Replica {
     /// As the end of AllocationWalk.recover.
     func recordJournals(_ token: FencingToken) async throws {
         outage.mayLackStatements = true
+        try await settleRequest()
         repeat {
             try await takeBackStatements()
             try await recordJournal(token)
         } while outage.mayLackStatements && outage.asked == nil
-        if outage.asked == nil, let lost = outage.lost {
-            try await load()
-            try await recordTermStart(token)
-            try await recordGap(try await statement(of: lost), token)
-            (outage.lost, outage.stated) = (nil, lost)
-        }
+        if outage.asked == nil, !outage.losses.open.isEmpty { try await stateLosses(token) }
+    }
+
+    func stateLosses(_ token: FencingToken) async throws {
+        try await load()
+        try await recordTermStart(token)
+        try await recordGap(try await statement(of: outage.losses.open), token)
+        outage.losses.state()
     }
 
     private func statement(of journal: OutageJournal, from place: Int) async throws -> Gap? {
         guard place < journal.entries.count, let times = journal.times,
-            try await !isStated(journal.tip.description)
+            try await !unstated([journal.tip.description]).isEmpty
         else { return nil }
         return Gap(
             from: times.from, to: max(times.to, times.from.advanced(by: .microseconds(1))), cause: "journal",
             detail: journal.statement(from: place))
     }
 
-    func statement(of lost: LostRevisions) async throws -> Gap? {
-        guard try await !isStated(lost.digest.description),
-            case .clock(let now) = try await ask(.clock)
-        else { return nil }
+    private func statement(of lost: [ServedRevisions.Item]) async throws -> Gap? {
+        let unstated = try await unstated(mutations.contains(.countsTheLastOnly) ? lost.suffix(1) : lost)
+        guard !unstated.isEmpty, case .clock(let now) = try await ask(.clock) else { return nil }
         return Gap(
             from: now.advanced(by: .microseconds(-1)), to: now, cause: "fork",
-            detail: "replica \(holder) served revisions that the database lost: "
-                + lost.items.map { "\($0.revision) \($0.digest)" }.joined(separator: ", "))
+            detail: ForkRepair.statement(of: unstated, servedBy: holder))
     }
 
-    private func isStated(_ text: String) async throws -> Bool {
-        guard case .flag(let isStated) = try await ask(.isStated(text)) else { return false }
-        return isStated
+    private func unstated(_ lost: [ServedRevisions.Item]) async throws -> [ServedRevisions.Item] {
+        let digests = try await unstated(lost.map(\.digest.description))
+        return lost.filter { digests.contains($0.digest.description) }
+    }
+
+    private func unstated(_ texts: [String]) async throws -> Set<String> {
+        guard !texts.isEmpty, case .texts(let unstated) = try await ask(.unstated(texts)) else { return [] }
+        return unstated
     }
 
     private func removeJournal() {
@@ -355,23 +359,22 @@ extension Replica {
         outage.contents = []
     }
 
+    /// As AllocationWalk.settleOwnRequest.
+    func settleOwnRequest() async throws {
+        guard outage.asked != nil, !outage.policy.isJournalling else { return }
+        try await settleRequest()
+        if outage.asked == nil, outage.journal != nil || !outage.losses.open.isEmpty { needsLoad = true }
+    }
+
     // MARK: Not leading
 
     /// As AllocationWalk.askToState.
     func askToState() async throws {
         guard token == nil, !outage.policy.isJournalling, isWaiting else { return }
-        guard outage.journal != nil || outage.lost != nil || outage.mayLackStatements else { return }
+        guard outage.journal != nil || !outage.losses.open.isEmpty || outage.mayLackStatements else { return }
         try await takeBackStatements()
-        if let asked = outage.asked {
-            guard case .fate(let fate) = try await ask(.fate(asked.id)) else { return }
-            guard fate != .open, fate != .gone || !mutations.contains(.asksOnce) else { return }
-            outage.asked = nil
-            if fate == .done {
-                if let lost = outage.lost, lost.digest == asked.about { (outage.lost, outage.stated) = (nil, lost) }
-                if let journal = outage.journal, journal.tip == asked.about { letGo(of: journal, statedFrom: 0) }
-                return
-            }
-        }
+        try await settleRequest()
+        guard outage.asked == nil else { return }
         if let journal = outage.journal {
             guard case .since(let since) = try await ask(.since(journal.base.head, journal.revisionsToRead)) else {
                 return
@@ -388,11 +391,21 @@ extension Replica {
                 return letGo(of: journal, statedFrom: place)
             }
             try await request(gap, about: journal.tip)
-        } else if let lost = outage.lost, let gap = try await statement(of: lost) {
-            try await request(gap, about: lost.digest)
-        } else {
-            outage.lost = nil
+        } else if let name = outage.losses.name {
+            guard let gap = try await statement(of: outage.losses.open) else { return outage.losses.state() }
+            try await request(gap, about: name)
         }
+    }
+
+    /// As AllocationWalk.settleRequest.
+    private func settleRequest() async throws {
+        guard let asked = outage.asked, case .fate(let fate) = try await ask(.fate(asked.id)), fate != .open,
+            fate != .gone || !mutations.contains(.asksOnce)
+        else { return }
+        outage.asked = nil
+        guard fate == .done else { return }
+        if outage.losses.name == asked.about { outage.losses.state() }
+        if let journal = outage.journal, journal.tip == asked.about { letGo(of: journal, statedFrom: 0) }
     }
 
     private func request(_ gap: Gap, about digest: Digest32) async throws {

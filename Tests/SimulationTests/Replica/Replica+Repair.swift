@@ -13,9 +13,8 @@ extension Replica {
         if case .lost(let lost) = try await lostRevisions() {
             let head = try await currentHead()
             if let head, head.revision > lost.last {
-                try await load()
-                try await recordTermStart(token)
-                try await recordGap(try await statement(of: lost), token)
+                outage.losses.lose(lost.items)
+                try await stateLosses(token)
             } else {
                 try await repair(lost, token)
             }
@@ -31,7 +30,7 @@ extension Replica {
         guard let head = try await currentHead(), head.revision > lost.last else {
             throw AppendFailure(.lasting, "the database lost revision \(lost.last)")
         }
-        if token == nil { outage.lost = lost }
+        if token == nil { outage.losses.lose(lost.items) }
     }
 
     private func lostRevisions() async throws -> ForkRepair.Verdict {

@@ -74,7 +74,12 @@ extension Replica {
             try await step { try await self.take(batch, $0) }
         case .collectors: try await step { try await self.takeCollectors($0) }
         case .tick:
-            if !outage.policy.isJournalling { try await step { try await self.takeRequests($0) } }
+            if !outage.policy.isJournalling {
+                try await step {
+                    try await self.takeRequests($0)
+                    try await self.settleOwnRequest()
+                }
+            }
             if token == nil {
                 try await goOnAlone()
                 do { try await askToState() } catch let failure as AppendFailure {

@@ -57,6 +57,8 @@ struct Mutations: OptionSet, Sendable {
     static let leavesJournalOut = Mutations(rawValue: 1 << 21)
     /// A time in which changes went to the journal under a lease that is held counts as recorded.
     static let countsJournalled = Mutations(rawValue: 1 << 22)
+    /// What was served and lost counts as stated when the last of it is.
+    static let countsTheLastOnly = Mutations(rawValue: 1 << 23)
     /// A request that the database has lost is waited for.
     static let asksOnce = Mutations(rawValue: 1 << 15)
     /// An entry of the journal is served before it is on the disk.
@@ -142,6 +144,8 @@ final class Replica {
     /// Where in the journal what is served stands.
     var publishedJournal: JournalPosition? { snapshot?.journal }
     var served = ServedRevisions()
+    /// For the oracle, each revision that was ever served.
+    var everServed: [LedgerHead] = []
     var outage: Outage
     var isWaiting = false
     let disk: SimulatedDisk
