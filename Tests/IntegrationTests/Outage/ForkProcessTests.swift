@@ -111,6 +111,51 @@ import Testing
         for replica in replicas { replica.stop() }
     }
 
+    @Test("What only one of two replicas had served of what was lost is stated too, when the other one has repaired it")
+    func servedByOne() throws {
+        let primary = try PlainServer()
+        // The copy lets it in only when the other one has repaired.
+        try primary.sql("CREATE ROLE ann NOLOGIN SUPERUSER", in: "postgres")
+        let first = try OutageFixture.process(primary.url(), "hold")
+        try first.start()
+        try OutageFixture.waitUntilServed("10.0.0.39:80", first)
+        #expect(first.stop() == 0)
+        let standby = try primary.standby()
+        try primary.sql("ALTER ROLE ann LOGIN", in: "postgres")
+        let leader = try OutageFixture.process(primary.url("ann", or: standby), "hold")
+        let follower = try OutageFixture.process(primary.url(or: standby), "hold")
+        try leader.start()
+        var digests: [String] = []
+        for number in 1...3 {
+            if number == 3 {
+                try follower.start()
+                try OutageFixture.waitUntilServed("10.0.1.2:80", follower)
+            }
+            for replica in [leader, follower] { try replica.write(file: "b.json", addresses: ["10.0.1.\(number):80"]) }
+            try OutageFixture.waitUntilServed("10.0.1.\(number):80", leader)
+            digests.append(try primary.value("SELECT encode(digest, 'hex') FROM ledger.head"))
+        }
+        try OutageFixture.waitUntilServed("10.0.1.3:80", follower)
+        try primary.stop()
+        try standby.promote()
+        let repair = "SELECT cause_detail FROM ledger.revision WHERE cause = 'fork_repaired'"
+        try OutageFixture.wait("the follower repairs") { try standby.sql(repair).count == 1 }
+        let repaired = try standby.value(repair)
+        #expect(!repaired.contains(digests[0]) && repaired.contains(digests[2]), "\(repaired)")
+        try standby.sql("ALTER ROLE ann LOGIN", in: "postgres")
+        let stated = "SELECT detail FROM ledger.gap WHERE detail LIKE '%\(digests[0])%'"
+        try OutageFixture.wait("the former leader has the rest stated") { try standby.sql(stated).count == 1 }
+        let statement = try standby.value(stated)
+        #expect(statement.contains("served revisions that the database lost"))
+        #expect(!statement.contains(digests[2]), "stated twice: \(statement)")
+        try OutageFixture.wait("both serve the same") {
+            try OutageFixture.bodies(leader) == OutageFixture.bodies(follower)
+        }
+        try OutageFixture.expectWhole(follower, standby)
+        leader.stop()
+        follower.stop()
+    }
+
     @Test("What was stated of a journal, and then lost with its server, is stated again")
     func lostStatement() throws {
         let primary = try PlainServer()
