@@ -36,6 +36,8 @@ package struct PostgresConfiguration: Sendable {
     package var connectTimeout: Duration = .seconds(5)
     /// For a call that names no deadline. The server gives the statement up at the same time.
     package var statementTimeout: Duration = .seconds(60)
+    /// How long the server's word that it has given a statement up is waited for, before the session is closed.
+    package var answerPatience: Duration = .seconds(1)
     /// How long the server lets a transaction wait for its client before it ends the session.
     package var idleInTransactionTimeout: Duration = .seconds(60)
     package var applicationName: String

@@ -34,7 +34,7 @@ extension PostgresConnection {
             throw PostgresError(.misuse, "a transaction cannot begin inside another").locating(
                 statement: nil, site: site)
         }
-        let deadline = deadline ?? .now + configuration.statementTimeout + .seconds(1)
+        let deadline = deadline ?? .now + configuration.statementTimeout + configuration.answerPatience
         do throws(PostgresError) {
             try await take(.transaction, deadline: deadline)
         } catch {

@@ -37,7 +37,7 @@ extension PostgresConnection {
     /// Takes the wire for a call; unless it throws, `finish` must follow.
     func begin(deadline: ContinuousClock.Instant?, heedsCancellation: Bool = true) async throws(PostgresError) {
         let isInTransaction = openTransaction != nil && Self.bodyOf == openTransaction
-        var deadline = deadline ?? .now + configuration.statementTimeout + .seconds(1)
+        var deadline = deadline ?? .now + configuration.statementTimeout + configuration.answerPatience
         if isInTransaction, let transactionDeadline { deadline = min(deadline, transactionDeadline) }
         let turn = isInTransaction ? Turn.wire : .transaction
         try await take(turn, deadline: deadline, heedsCancellation: heedsCancellation)

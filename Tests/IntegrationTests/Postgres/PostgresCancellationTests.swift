@@ -12,6 +12,12 @@ import Testing
 ///
 /// Method: locks and pg_sleep hold a statement for as long as the test likes; a second session watches the first.
 @Suite struct PostgresCancellationTests {
+    /// The server does, and it may take a busy machine a while to hear of it.
+    private static func givesUpSoon(_ configuration: inout PostgresConfiguration) {
+        configuration.statementTimeout = .milliseconds(50)
+        configuration.answerPatience = .seconds(30)
+    }
+
     private func withTwo<T>(
         _ change: (inout PostgresConfiguration) -> Void = { _ in },
         _ body: (_ connection: PostgresConnection, _ other: PostgresConnection) async throws -> T
@@ -120,7 +126,7 @@ import Testing
 
     @Test("Without a deadline the server's statement_timeout ends the statement, and the session goes on")
     func statementTimeout() async throws {
-        try await withTwo({ $0.statementTimeout = .milliseconds(50) }) { connection, _ async throws in
+        try await withTwo(Self.givesUpSoon) { connection, _ async throws in
             await expect(.server(.queryCanceled)) { try await connection.execute("SELECT pg_sleep(60)") }
             #expect(try await connection.query("SELECT 1").count == 1)
         }
@@ -128,7 +134,7 @@ import Testing
 
     @Test("A later deadline raises the server's timeout for its call, and the next call lowers it again")
     func longCall() async throws {
-        try await withTwo({ $0.statementTimeout = .milliseconds(50) }) { connection, _ in
+        try await withTwo(Self.givesUpSoon) { connection, _ in
             try await connection.execute("SELECT pg_sleep(0.2)", deadline: .now + .seconds(60))
             await expect(.server(.queryCanceled)) { try await connection.execute("SELECT pg_sleep(60)") }
             struct Stop: Error {}
