@@ -101,7 +101,7 @@ extension PostgresConnection {
     /// In powers of two times the configured one, so that a series of long calls sets it once.
     private func matchServerTimeout(to deadline: ContinuousClock.Instant) async throws(PostgresError) {
         guard isPrepared, !isPooled else { return }
-        let left = deadline - .now - .seconds(1)
+        let left = deadline - .now - configuration.answerPatience
         var needed = configuration.statementTimeout
         while needed < left { needed *= 2 }
         // In a failed transaction only ROLLBACK is heard.
