@@ -12,6 +12,19 @@ import Testing
 /// Method: a primary and a copy of it; the copy lags, the primary dies, the copy is promoted. Each replica is polled all the
 /// time.
 @ProcessTests @Suite struct ForkProcessTests {
+    /// A server with a state, and a copy that gets nothing of what follows.
+    ///
+    /// - Parameter roles: What is run first, for both.
+    private static func primaryAndCopy(with roles: String = "SELECT") throws -> (PlainServer, PlainServer) {
+        let primary = try PlainServer()
+        try primary.sql(roles, in: "postgres")
+        let first = try OutageFixture.process(primary.url(), "hold")
+        try first.start()
+        try OutageFixture.waitUntilServed("10.0.0.39:80", first)
+        #expect(first.stop() == 0)
+        return (primary, try primary.standby())
+    }
+
     @Test("One replica: what was lost is recorded again, and nothing that collectors are told changes")
     func alone() throws {
         let primary = try PlainServer()
@@ -67,12 +80,7 @@ import Testing
 
     @Test("Two replicas: neither ever serves a lower number, and both come to the repaired history")
     func two() throws {
-        let primary = try PlainServer()
-        let first = try OutageFixture.process(primary.url(), "hold")
-        try first.start()
-        try OutageFixture.waitUntilServed("10.0.0.39:80", first)
-        #expect(first.stop() == 0)
-        let standby = try primary.standby()
+        let (primary, standby) = try Self.primaryAndCopy()
         let replicas = try (0..<2).map { _ in try OutageFixture.process(primary.url(or: standby), "hold") }
         for replica in replicas {
             try replica.start()
@@ -113,14 +121,8 @@ import Testing
 
     @Test("What only one of two replicas had served of what was lost is stated too, when the other one has repaired it")
     func servedByOne() throws {
-        let primary = try PlainServer()
         // The copy lets it in only when the other one has repaired.
-        try primary.sql("CREATE ROLE ann NOLOGIN SUPERUSER", in: "postgres")
-        let first = try OutageFixture.process(primary.url(), "hold")
-        try first.start()
-        try OutageFixture.waitUntilServed("10.0.0.39:80", first)
-        #expect(first.stop() == 0)
-        let standby = try primary.standby()
+        let (primary, standby) = try Self.primaryAndCopy(with: "CREATE ROLE ann NOLOGIN SUPERUSER")
         try primary.sql("ALTER ROLE ann LOGIN", in: "postgres")
         let leader = try OutageFixture.process(primary.url("ann", or: standby), "hold")
         let follower = try OutageFixture.process(primary.url(or: standby), "hold")
@@ -158,13 +160,7 @@ import Testing
 
     @Test("What was stated of a journal, and then lost with its server, is stated again")
     func lostStatement() throws {
-        let primary = try PlainServer()
-        try primary.sql("CREATE ROLE ann LOGIN SUPERUSER", in: "postgres")
-        let first = try OutageFixture.process(primary.url(), "hold")
-        try first.start()
-        try OutageFixture.waitUntilServed("10.0.0.39:80", first)
-        #expect(first.stop() == 0)
-        let standby = try primary.standby()
+        let (primary, standby) = try Self.primaryAndCopy(with: "CREATE ROLE ann LOGIN SUPERUSER")
         let alone = try OutageFixture.process(primary.url("ann", or: standby), "continue")
         try alone.start()
         try OutageFixture.waitUntilServed("10.0.0.39:80", alone)
